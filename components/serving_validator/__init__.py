@@ -1,0 +1,1 @@
+"""ServingValidator: a candidate must answer as a server what it answered in training."""

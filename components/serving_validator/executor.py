@@ -1,0 +1,130 @@
+"""ServingValidator's work: serve the candidate, ask it every way in, compare."""
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
+
+from absl import logging
+from tfx.components.infra_validator import error_types
+from tfx.components.infra_validator import executor as infra_validator_executor
+from tfx.types import artifact_utils, standard_component_specs
+
+from components.serving_validator import questions, servers
+from components.serving_validator.comparison import Comparison, Expected, compare, failed
+from components.serving_validator.questions import Questions
+from components.serving_validator.report import Report, reason
+from models.classifier import TextClassifier
+from serving.transports import ClientError, GrpcTransport, RestTransport
+
+NUM_EXAMPLES_KEY = "num_examples"
+EXAMPLES_SPLIT_KEY = "examples_split"
+TOLERANCE_KEY = "tolerance"
+
+REASON_PROPERTY = "reason"
+
+_ASK_SECONDS = 120.0  # for one request
+_MAX_PROPERTY = 1_000  # characters of the reason that go into the metadata store
+
+# Questions by what they are, with the training graph's answers.
+Answered = tuple[str, Questions, Expected]
+
+
+class Executor(infra_validator_executor.Executor):
+    """InfraValidator's executor with another question: not "does it load and answer?" but "does it
+    answer as in training?". What surrounds the question (copying the model into a server's layout,
+    tries, blessing) is TFX's own."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list],
+        output_dict: dict[str, list],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See InfraValidator. A candidate that fails is an outcome, not an exception."""
+        single = artifact_utils.get_single_instance
+        self._model = single(input_dict[standard_component_specs.MODEL_KEY])
+        self._examples = single(input_dict[standard_component_specs.EXAMPLES_KEY])
+        self._blessing = single(output_dict[standard_component_specs.BLESSING_KEY])
+        self._exec_properties = exec_properties
+        super().Do(input_dict, output_dict, exec_properties)
+
+    def _ValidateOnce(self, model_path, serving_binary, serving_spec, validation_spec, requests):
+        """TFX's hook: it catches what this raises, and then writes INFRA_NOT_BLESSED."""
+        tolerance = self._exec_properties[TOLERANCE_KEY]
+        start = time.monotonic()
+        comparisons: list[Comparison] = []
+        server = ""
+        try:
+            # A server needs seconds to start; meanwhile the training graph answers.
+            with futures.ThreadPoolExecutor(1) as pool:
+                answered = pool.submit(self._training_answers)
+                with servers.serve(
+                    model_path,
+                    serving_binary,
+                    serving_spec,
+                    validation_spec.max_loading_time_seconds,
+                ) as endpoints:
+                    server = endpoints.description
+                    comparisons = _ask(
+                        endpoints, serving_spec.model_name, answered.result(), tolerance
+                    )
+            why_not = reason(comparisons)
+        except error_types.GracefulShutdown:
+            raise
+        except Exception as error:  # the server's, the data's or the model's: each is the reason
+            why_not = f"{type(error).__name__}: {error}"
+        seconds = round(time.monotonic() - start, 2)
+        self._tell(Report(why_not, server, tolerance, seconds, comparisons))
+        if why_not:
+            raise error_types.ValidationFailed(why_not)
+
+    def _training_answers(self) -> list[Answered]:
+        classifier = TextClassifier.load(os.path.join(self._model.uri, "classifier"))
+        split = self._exec_properties[EXAMPLES_SPLIT_KEY]
+        rows = questions.read_rows(
+            artifact_utils.get_split_uri([self._examples], split),
+            self._exec_properties[NUM_EXAMPLES_KEY],
+        )
+        return [
+            (name, batch, Expected(classifier.classes, classifier.probabilities(batch.texts)))
+            for name, batch in (
+                (f"{split} rows", questions.from_rows(rows)),
+                ("hostile texts", questions.hostile(rows[0])),
+            )
+        ]
+
+    def _tell(self, report: Report) -> None:
+        self._blessing.set_string_custom_property(REASON_PROPERTY, report.reason[:_MAX_PROPERTY])
+        path = report.write(self._blessing.uri)
+        if report.blessed:
+            logging.info("The served answers are the training graph's: %s", path)
+        else:
+            logging.error("Serving validation failed: %s (%s)", report.reason, path)
+
+
+def _ask(
+    endpoints: servers.Endpoints, model_name: str, answered: Sequence[Answered], tolerance: float
+) -> list[Comparison]:
+    """Every question, as raw text and as tf.Example, over gRPC and REST."""
+    comparisons = []
+    for name, make, target in (
+        ("gRPC", GrpcTransport, endpoints.grpc_target),
+        ("REST", RestTransport, endpoints.rest_target),
+    ):
+        with contextlib.closing(make(target, model_name, _ASK_SECONDS)) as transport:
+            for what, batch, expected in answered:
+                for signature, inputs in (
+                    ("serving_text", {"text": batch.texts}),
+                    ("serving_default", {"examples": batch.examples}),
+                ):
+                    path = f"{name} {signature}, {what}"
+                    try:
+                        answer = transport.ask(signature, inputs)
+                    except ClientError as error:
+                        comparisons.append(failed(path, batch.texts, str(error)))
+                    else:
+                        comparisons.append(compare(path, batch.texts, expected, answer, tolerance))
+    return comparisons

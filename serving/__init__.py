@@ -1,0 +1,1 @@
+"""Serving a pushed model: development server, client, server processes. Imports no TFX."""

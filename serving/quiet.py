@@ -1,0 +1,11 @@
+"""Quiet command lines: TensorFlow's start-up lines say nothing to whoever serves or asks."""
+
+import os
+import warnings
+
+
+def quiet_tensorflow() -> None:
+    """Call before TensorFlow is imported. TF_CPP_MIN_LOG_LEVEL, where set, is left as it is."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # google.api_core warns of Python 3.10, which stack A needs, on every import.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.api_core")

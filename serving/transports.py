@@ -1,0 +1,161 @@
+"""How the client reaches a model server: the text signature over gRPC or REST."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import grpc
+import httpx
+import numpy as np
+
+# UNAVAILABLE is the one answer that means "not processed, ask again": a server starting, stopping
+# or unreachable. grpc.io/docs/guides/retry
+_GRPC_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": "tensorflow.serving.PredictionService"}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+_REST_CONNECT_RETRIES = 5
+
+
+class ClientError(RuntimeError):
+    """The server could not be reached, refused the request, or answered something else."""
+
+
+class Transport(Protocol):
+    """One way to ask a signature."""
+
+    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+        """Sends a batch.
+
+        Args:
+            signature_name: the signature to run.
+            inputs: for each input, n strings or bytes.
+
+        Returns:
+            Outputs by name, first dimension n; strings as str. Outputs are text: their names do
+            not end in `_bytes`.
+
+        Raises:
+            ClientError: with the server's words, or why it could not be reached.
+        """
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+
+class GrpcTransport:
+    """Asks over gRPC.
+
+    Args:
+        target: "HOST:PORT".
+        model_name: the model's name on the server.
+        deadline_seconds: of one request, its retries included.
+    """
+
+    def __init__(self, target: str, model_name: str, deadline_seconds: float):
+        # Imported here, and not above: they load TensorFlow, which REST does without.
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+        self._tf, self._predict_pb2 = tf, predict_pb2
+        self._target, self._model_name = target, model_name
+        self._deadline_seconds = deadline_seconds
+        self._channel = grpc.insecure_channel(
+            target,
+            options=[
+                ("grpc.service_config", json.dumps(_GRPC_RETRIES)),
+                ("grpc.enable_http_proxy", 0),  # as httpx with a transport of its own
+                ("grpc.max_receive_message_length", -1),
+            ],
+        )
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+        """See Transport.ask."""
+        request = self._predict_pb2.PredictRequest()
+        request.model_spec.name = self._model_name
+        request.model_spec.signature_name = signature_name
+        for name, values in inputs.items():
+            request.inputs[name].CopyFrom(
+                self._tf.make_tensor_proto(list(values), dtype=self._tf.string)
+            )
+        try:
+            response = self._stub.Predict(request, timeout=self._deadline_seconds)
+        except grpc.RpcError as error:
+            raise ClientError(
+                f"gRPC server {self._target}: {error.code().name}: {error.details()}"
+            ) from error
+        return {name: _decoded(self._tf.make_ndarray(t)) for name, t in response.outputs.items()}
+
+    def close(self) -> None:
+        """See Transport.close."""
+        self._channel.close()
+
+
+class RestTransport:
+    """Asks over REST.
+
+    Args:
+        target: "HOST:PORT" or "http://HOST:PORT".
+        model_name: the model's name on the server.
+        deadline_seconds: of connecting, and of each wait for the answer.
+    """
+
+    def __init__(self, target: str, model_name: str, deadline_seconds: float):
+        base = target if "://" in target else f"http://{target}"
+        self._url = f"{base.rstrip('/')}/v1/models/{model_name}:predict"
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(retries=_REST_CONNECT_RETRIES), timeout=deadline_seconds
+        )
+
+    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+        """See Transport.ask."""
+        body = {
+            "signature_name": signature_name,
+            "inputs": {name: [_json_value(v) for v in values] for name, values in inputs.items()},
+        }
+        try:
+            response = self._client.post(self._url, json=body)
+        except httpx.HTTPError as error:
+            raise ClientError(f"{self._url}: {type(error).__name__}: {error}") from error
+        document = _json_object(response)
+        if response.status_code != httpx.codes.OK:
+            reason = document.get("error", response.text[:500])
+            raise ClientError(f"{self._url}: HTTP {response.status_code}: {reason}")
+        return {name: np.array(values) for name, values in document["outputs"].items()}
+
+    def close(self) -> None:
+        """See Transport.close."""
+        self._client.close()
+
+
+def _decoded(array: np.ndarray) -> np.ndarray:
+    if array.dtype != object:
+        return array
+    texts = [value.decode("utf-8") for value in array.ravel()]
+    return np.array(texts, dtype=object).reshape(array.shape)
+
+
+def _json_value(value: str | bytes) -> object:
+    if isinstance(value, str):
+        return value
+    return {"b64": base64.b64encode(value).decode("ascii")}
+
+
+def _json_object(response: httpx.Response) -> dict:
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {}
