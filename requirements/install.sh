@@ -152,7 +152,7 @@ verify() {
     echo "install: verifying by importing"
     if ! output=$(TF_CPP_MIN_LOG_LEVEL=3 PYTHONWARNINGS=ignore .venv/bin/python -c '
 import keras_hub, tensorflow_data_validation, tensorflow_model_analysis, tensorflow_text
-import apache_beam, fastapi, lxml.etree, pydantic, safetensors, sentencepiece, sklearn
+import apache_beam, lxml.etree, pydantic, safetensors, sentencepiece, sklearn, starlette
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tfx import v1' 2>&1); then
         fail "the installed packages do not import:" "$output"
