@@ -1,0 +1,13 @@
+"""Sciformer's own TFX components, a folder each."""
+
+import importlib
+
+# Kubeflow Pipelines v2 writes a custom artifact type's TYPE_NAME as `<package>.<Class>` with one dot
+# and imports it from there. Loaded on demand, so that reading a component's settings needs no TFX.
+_ARTIFACT_TYPES = {"Quarantine": "components.example_gen.quarantine"}
+
+
+def __getattr__(name: str) -> type:
+    if name not in _ARTIFACT_TYPES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_ARTIFACT_TYPES[name]), name)

@@ -1,0 +1,1 @@
+"""What every ExampleGen shares: settings, records, splits, quarantine, the Beam executor."""

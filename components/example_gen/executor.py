@@ -1,0 +1,210 @@
+"""The Beam pipeline every ExampleGen runs: files to readers to splits, quarantine and counts."""
+
+import abc
+import collections
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from components.example_gen import quarantine
+from components.example_gen.config import ExampleGenConfig
+from components.example_gen.files import GZIP_ERRORS, gzip_damage
+from components.example_gen.records import (
+    Filtered,
+    InputError,
+    Outcome,
+    Reader,
+    Record,
+    Rejected,
+    serialize,
+)
+from components.example_gen.splits import assign_split
+
+QUARANTINE_KEY = "quarantine"
+READER_CONFIG_KEY = "reader_config"
+_REJECTED = "rejected"
+_COUNTS = "counts"
+
+
+class ExampleGenExecutor(base_beam_executor.BaseBeamExecutor, abc.ABC):
+    """Writes the splits of `examples` and the `quarantine` artifact.
+
+    Nothing groups or shuffles records: they stream from the reader into the output files, so memory
+    depends neither on the size nor on the number of the input files.
+    """
+
+    @abc.abstractmethod
+    def make_reader(self, reader_config: str) -> tuple[Reader, ExampleGenConfig]:
+        """The reader and its settings, from the settings as JSON."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads every file that matches the input pattern the driver resolved.
+
+        Bad rows are quarantined, never an error.
+
+        Raises:
+            InputError: no file matches, or the settings do not fit the files.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+        paths = _matching_files(
+            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY]
+        )
+        reader, config = self.make_reader(exec_properties[READER_CONFIG_KEY])
+        reader.check(paths)
+
+        names = config.splits.names
+        examples = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        examples.split_names = artifact_utils.encode_split_names(names)
+        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        rejects_uri = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
+
+        with self._make_beam_pipeline() as pipeline:
+            outcomes = (
+                pipeline
+                | "Files" >> beam.Create(paths)
+                | "Read"
+                >> beam.ParDo(_ReadFile(reader, config, input_base)).with_outputs(
+                    *names, _REJECTED, _COUNTS
+                )
+            )
+            for name in names:
+                prefix = os.path.join(artifact_utils.get_split_uri([examples], name), "examples")
+                _ = outcomes[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
+                    prefix, file_name_suffix=".gz"
+                )
+            _write_rejected(outcomes[_REJECTED], rejects_uri)
+            _write_counts(outcomes, names, rejects_uri)
+
+    def _make_beam_pipeline(self) -> beam.Pipeline:
+        """As the base class, but the default runner is the in-memory one.
+
+        Beam's own default first tries to download the Prism binary (apache/beam#34549).
+        """
+        if any(arg.startswith("--runner") for arg in self._beam_pipeline_args):
+            return super()._make_beam_pipeline()
+        return beam.Pipeline(runner="FnApiRunner", argv=self._beam_pipeline_args)
+
+
+class _ReadFile(beam.DoFn):
+    """Path -> serialized examples by split, (reason, JSON line) of rejected, ((field, name), n)."""
+
+    def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
+        self._reader = reader
+        self._config = config
+        self._input_base = input_base
+
+    def process(self, path: str) -> Iterator[Any]:
+        source = os.path.relpath(path, self._input_base)
+        counts: collections.Counter[tuple[str, str]] = collections.Counter()
+        for outcome in self._outcomes(path):
+            counts["read", ""] += 1
+            if isinstance(outcome, Filtered):
+                counts["filtered_by_reason", outcome.reason] += 1
+                continue
+            if isinstance(outcome, Record):
+                outcome = self._admit(outcome)
+            if isinstance(outcome, Rejected):
+                row = (outcome.reason, outcome.to_json(source))
+                yield beam.pvalue.TaggedOutput(_REJECTED, row)
+            else:
+                yield beam.pvalue.TaggedOutput(*outcome)
+        for total in counts.items():
+            yield beam.pvalue.TaggedOutput(_COUNTS, total)
+
+    def _outcomes(self, path: str) -> Iterator[Outcome]:
+        """The reader's outcomes; where the file is cut, one rejection more."""
+        position = "start of file"
+        try:
+            for number, outcome in enumerate(self._reader.read(path), start=1):
+                yield outcome
+                position = f"after record {number}"
+        except GZIP_ERRORS as error:
+            yield Rejected(position, *gzip_damage(error))
+
+    def _admit(self, record: Record) -> tuple[str, bytes] | Rejected:
+        """The record's split and serialized example, or why it can't be used."""
+
+        def rejected(reason: str, detail: str) -> Rejected:
+            return Rejected(record.position, reason, f"key {record.key}: {detail}", record.text)
+
+        if not record.text.strip():
+            return rejected("empty_text", "there is no text")
+        if "\0" in record.text:
+            return rejected("nul_byte", "the text holds a NUL character")
+        try:
+            size = len(record.text.encode())
+            if size > self._config.max_text_bytes:
+                limit = self._config.max_text_bytes
+                return rejected("too_large", f"{size} bytes of text; max_text_bytes is {limit}")
+            example = serialize(record)
+        except UnicodeEncodeError as error:
+            return rejected("invalid_utf8", f"character {error.start} is half of a pair: {error}")
+        try:
+            return assign_split(record.key, self._config.splits), example
+        except ValueError as error:
+            return rejected("bad_key", str(error))
+
+
+def _matching_files(input_base: str, input_config: str) -> list[str]:
+    """Files of the (one) input pattern, sorted, so that examples always come in the same order."""
+    pattern = proto_utils.json_to_proto(input_config, example_gen_pb2.Input()).splits[0].pattern
+    found = sorted(fileio.glob(os.path.join(input_base, pattern)))
+    paths = [path for path in found if not fileio.isdir(path)]
+    if not paths:
+        raise InputError(
+            f"no file matches {pattern!r} in {input_base}: correct the input folder or `pattern`"
+        )
+    return paths
+
+
+def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
+    _ = (
+        rejected
+        | "RejectedLines" >> beam.Values()
+        | "WriteRejected"
+        >> beam.io.WriteToText(
+            os.path.join(uri, quarantine.REJECTED_PREFIX),
+            file_name_suffix=quarantine.REJECTED_SUFFIX,
+        )
+    )
+
+
+def _write_counts(outcomes: Any, split_names: list[str], uri: str) -> None:
+    """Counts what was written, so that it can be held against what was read."""
+    kept = [
+        outcomes[name]
+        | f"CountKept[{name}]" >> beam.combiners.Count.Globally()
+        | f"NameKept[{name}]" >> beam.Map(lambda n, key: (key, n), ("kept_by_split", name))
+        for name in split_names
+    ]
+    quarantined = (
+        outcomes[_REJECTED]
+        | "RejectedReasons" >> beam.Keys()
+        | "CountRejected" >> beam.combiners.Count.PerElement()
+        | "NameRejected" >> beam.MapTuple(lambda reason, n: (("quarantined_by_reason", reason), n))
+    )
+    seen = outcomes[_COUNTS] | "SumCounts" >> beam.CombinePerKey(sum)
+    _ = (
+        (*kept, quarantined, seen)
+        | "AllCounts" >> beam.Flatten()
+        | "CountsToDict" >> beam.combiners.ToDict()
+        | "CheckCounts" >> beam.Map(quarantine.Counts.of, split_names)
+        | "WriteCounts" >> beam.Map(quarantine.write_counts, uri)
+    )

@@ -1,0 +1,1 @@
+"""ExampleGen of MEDLINE/PubMed citations in XML."""

@@ -1,0 +1,42 @@
+"""Settings of the MEDLINE ExampleGen."""
+
+from typing import Literal
+
+import pydantic
+
+from components.example_gen.config import ExampleGenConfig
+from models.config import Config
+
+
+class LabelRule(Config):
+    """A citation's class from its MeSH headings.
+
+    Attributes:
+        mesh_areas: path of a tab-separated table with a header line and the columns
+            `descriptor_ui` and `areas` (names, separated by `|`).
+        classes: the areas to learn. A citation is kept if the major headings it has in the table
+            share exactly one area and that area is among the classes.
+    """
+
+    mesh_areas: str
+    classes: tuple[str, ...] = pydantic.Field(min_length=2)
+
+
+class MedlineConfig(ExampleGenConfig):
+    """Settings of the MEDLINE ExampleGen.
+
+    Attributes:
+        text_fields: what the text is made of, in this order.
+        require_abstract: filter citations without an abstract.
+        label: how to label; without it the examples carry no label.
+    """
+
+    pattern: str = "*.xml*"
+    text_fields: tuple[Literal["title", "abstract"], ...] = pydantic.Field(
+        ("title", "abstract"), min_length=1
+    )
+    require_abstract: bool = True
+    label: LabelRule | None = None
+
+    def files(self) -> list[str]:
+        return [self.label.mesh_areas] if self.label else []

@@ -1,0 +1,1 @@
+"""ExampleGen of text in CSV, TSV, JSON Lines, Parquet, plain lines or TFRecord."""

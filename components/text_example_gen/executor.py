@@ -1,0 +1,153 @@
+"""Reads text in CSV, TSV, JSON Lines, Parquet, plain lines or TFRecord into examples."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from components.example_gen.executor import ExampleGenExecutor
+from components.example_gen.records import InputError, Outcome, Reader, Record, Rejected
+from components.text_example_gen import delimited, json_lines, parquet, plain_lines, tf_records
+from components.text_example_gen.config import TextConfig
+from components.text_example_gen.rows import Row
+
+_FORMATS = {
+    "csv": delimited,
+    "tsv": delimited,
+    "jsonl": json_lines,
+    "parquet": parquet,
+    "text": plain_lines,
+    "tfrecord": tf_records,
+}
+_SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "text",
+    ".tfrecord": "tfrecord",
+}
+
+
+class _Unusable(Exception):
+    """A row that must be quarantined: reason, detail."""
+
+
+class TextReader(Reader):
+    """Documents of tables and line files."""
+
+    def __init__(self, config: TextConfig):
+        self._config = config
+
+    def check(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            columns = _FORMATS[self._format(path)].columns(path, self._config)
+            if columns is not None:
+                _require_columns(path, columns, self._config.used_columns)
+
+    def read(self, path: str) -> Iterator[Outcome]:
+        name = os.path.basename(path)
+        for row in _FORMATS[self._format(path)].rows(path, self._config):
+            yield row if isinstance(row, Rejected) else self._outcome(row, name)
+
+    def _format(self, path: str) -> str:
+        suffix = os.path.splitext(path.removesuffix(".gz"))[1]
+        found = self._config.format or _SUFFIXES.get(suffix)
+        if found is None:
+            raise InputError(
+                f"{path}: can't tell the format from the name; set `format` to one of "
+                f"{', '.join(_FORMATS)}, or narrow `pattern`"
+            )
+        return found
+
+    def _outcome(self, row: Row, file_name: str) -> Record | Rejected:
+        config, text = self._config, ""
+        try:
+            text = " ".join(filter(None, (_string(row, name) for name in config.text_columns)))
+            key = f"{file_name}:{row.number}"
+            if config.key_column is not None:
+                key = _name(row, config.key_column, "empty_key")
+            return Record(row.position, key, text, self._label(row), self._features(row))
+        except _Unusable as problem:
+            return Rejected(row.position, *problem.args, excerpt=text or repr(row.values))
+
+    def _label(self, row: Row) -> str | None:
+        if self._config.label_column is None:
+            return None
+        label = _name(row, self._config.label_column, "empty_label")
+        classes = self._config.classes
+        if classes is not None and label not in classes:
+            near = difflib.get_close_matches(label, classes, n=1) or classes
+            detail = f"{label[:100]!r} is not among `classes`; nearest: {', '.join(near)}"
+            raise _Unusable("unknown_label", detail)
+        return label
+
+    def _features(self, row: Row) -> dict[str, list[str] | list[int] | list[float]]:
+        features = {}
+        for name, kind in self._config.columns.items():
+            if kind == "bytes":
+                features[name] = [_string(row, name)]
+            elif (value := _value(row, name)) not in (None, "", b""):
+                features[name] = [_number(name, value, int if kind == "int64" else float)]
+        return features
+
+
+def _require_columns(path: str, found: list[str], wanted: list[str]) -> None:
+    for name in wanted:
+        if name not in found:
+            near = difflib.get_close_matches(name, found, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{path}: no column {name!r}. There is {', '.join(found)}{hint}")
+
+
+def _value(row: Row, column: str) -> Any:
+    if column not in row.values:
+        near = difflib.get_close_matches(column, row.values, n=1) or list(row.values)
+        detail = f"no field {column!r}; there is {', '.join(near)[:200] or 'none'}"
+        raise _Unusable("missing_field", detail)
+    return row.values[column]
+
+
+def _string(row: Row, column: str) -> str:
+    """The column's text; "" for null."""
+    value = _value(row, column)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise _Unusable("invalid_utf8", f"column {column!r}: {error}") from None
+    if value is None or isinstance(value, str):
+        return value or ""
+    kind = type(value).__name__
+    raise _Unusable("wrong_type", f"column {column!r}: expected text, found {kind}")
+
+
+def _name(row: Row, column: str, reason_if_empty: str) -> str:
+    """A label or key: text or an integer, never empty."""
+    value = _value(row, column)
+    name = str(value) if isinstance(value, int) else _string(row, column).strip()
+    if not name:
+        raise _Unusable(reason_if_empty, f"column {column!r} is empty")
+    return name
+
+
+def _number(column: str, value: Any, kind: type[int] | type[float]) -> int | float:
+    try:
+        number = kind(value)
+        if kind is int and isinstance(value, float) and number != value:
+            raise ValueError("it has a fraction")
+        if kind is int and not -(2**63) <= number < 2**63:
+            raise ValueError("beyond 64 bits")
+        return number
+    except (TypeError, ValueError, OverflowError) as error:
+        detail = f"column {column!r}: {str(value)[:100]!r} is no {kind.__name__} ({error})"
+        raise _Unusable("wrong_type", detail) from None
+
+
+class TextExecutor(ExampleGenExecutor):
+    """Runs TextReader."""
+
+    def make_reader(self, reader_config: str) -> tuple[TextReader, TextConfig]:
+        config = TextConfig.model_validate_json(reader_config)
+        return TextReader(config), config

@@ -1,0 +1,40 @@
+"""Rows of TFRecord files of tf.train.Example; a name ending in `.gz` is decompressed."""
+
+from collections.abc import Iterator
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from components.example_gen.records import Rejected
+from components.text_example_gen.config import TextConfig
+from components.text_example_gen.rows import Row
+
+
+def columns(path: str, config: TextConfig) -> None:
+    """Every example names its own."""
+
+
+def rows(path: str, config: TextConfig) -> Iterator[Row | Rejected]:
+    """Yields the examples; a feature with one value is that value, with none is None."""
+    dataset = tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "")
+    number = 0
+    try:
+        for number, serialized in enumerate(dataset.as_numpy_iterator(), start=1):
+            yield _row(serialized, number, f"record {number}")
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+        detail = f"{error.message}; what follows is lost"
+        yield Rejected(f"after record {number}", "corrupt_tfrecord", detail)
+
+
+def _row(serialized: bytes, number: int, position: str) -> Row | Rejected:
+    try:
+        example = tf.train.Example.FromString(serialized)
+    except DecodeError as error:
+        excerpt = serialized[:200].decode(errors="backslashreplace")
+        return Rejected(position, "not_an_example", str(error), excerpt)
+    values = {}
+    for name, feature in example.features.feature.items():
+        kind = feature.WhichOneof("kind")
+        found = list(getattr(feature, kind).value) if kind else []
+        values[name] = found if len(found) > 1 else (found[0] if found else None)
+    return Row(number, position, values)
