@@ -1,0 +1,58 @@
+"""What the training loop knows of a task: a model, and sums to be averaged."""
+
+import abc
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+Batch = dict[str, tf.Tensor]
+Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
+
+
+class Task(abc.ABC):
+    """A model with its loss and metrics.
+
+    A task returns sums and weights instead of means, so that the loop can add them over batches (and, under
+    a distribution strategy, over replicas) and divide once.
+
+    Attributes:
+        model: the Keras model whose trainable variables the loop updates.
+    """
+
+    model: keras.Model
+
+    @abc.abstractmethod
+    def sums(self, batch: Batch, training: bool) -> Sums:
+        """Runs the model on one batch.
+
+        Returns:
+            By name, (float32 sum, float32 weight), both scalars; "loss" is among them and is minimised.
+        """
+
+
+class Classification(Task):
+    """Single-label classification with softmax cross-entropy.
+
+    Args:
+        model: `{"token_ids", "padding_mask"}` → float32 logits [n, classes].
+        class_weights: a factor on each class's training loss; all 1 by default.
+    """
+
+    def __init__(self, model: keras.Model, class_weights: Sequence[float] | None = None):
+        self.model = model
+        self._class_weights = class_weights
+
+    def sums(self, batch: Batch, training: bool) -> Sums:
+        """Sums of "loss" (nats; weighted in training only) and "accuracy" over the batch's rows."""
+        inputs = {"token_ids": batch["token_ids"], "padding_mask": batch["padding_mask"]}
+        logits = self.model(inputs, training=training)
+        labels = batch["label_id"]
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        rows = tf.cast(tf.size(labels), tf.float32)
+        weight = rows
+        if training and self._class_weights is not None:
+            weights = tf.gather(tf.constant(self._class_weights, tf.float32), labels)
+            loss, weight = loss * weights, tf.reduce_sum(weights)
+        hits = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
+        return {"loss": (tf.reduce_sum(loss), weight), "accuracy": (tf.reduce_sum(hits), rows)}
