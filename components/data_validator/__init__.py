@@ -1,0 +1,1 @@
+"""DataValidator: stops the line on bad data, with the reasons."""

@@ -1,0 +1,172 @@
+"""Compares statistics with the schema, the splits with each other, and counts what was lost."""
+
+import os
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, writer_utils
+
+from components.data_validator.config import ValidationConfig
+from components.example_gen.quarantine import Counts, read_counts, rejected_lines
+
+_TOP_REASONS = 5
+_MAX_CLASSES = 10_000
+_LABEL, _LENGTH_BAND = "label", "length_band"
+
+
+class DataValidationError(ValueError):
+    """The data must not be trained on; the message lists every problem."""
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes TFDV anomalies for each split and stops the line if there are any."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Validates.
+
+        Args:
+            input_dict: `statistics`, `schema` and `quarantine`, one artifact each.
+            output_dict: `anomalies`.
+            exec_properties: `validation`, a JSON dump of ValidationConfig.
+
+        Raises:
+            DataValidationError: too many bad rows, an empty split, skew, drift, an unseen label, or a
+                feature that is not as the schema says.
+        """
+        config = ValidationConfig.model_validate_json(exec_properties["validation"])
+        quarantine = artifact_utils.get_single_uri(input_dict["quarantine"])
+        problems = _quarantine_problems(read_counts(quarantine), quarantine, config)
+
+        artifact = artifact_utils.get_single_instance(input_dict["statistics"])
+        statistics = {
+            split: stats_artifact_utils.load_statistics(artifact, split).proto()
+            for split in artifact_utils.decode_split_names(artifact.split_names)
+        }
+        problems += _empty_split_problems(statistics, config)
+        if (
+            not problems
+        ):  # TFDV has nothing to compare in empty splits, and the rows' reasons come first
+            schema = io_utils.SchemaReader().read(
+                io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
+            )
+            anomalies = _anomalies(statistics, schema, config)
+            _write(anomalies, artifact_utils.get_single_instance(output_dict["anomalies"]))
+            problems += [
+                line for split, found in anomalies.items() for line in _lines(split, found)
+            ]
+        if problems:
+            raise DataValidationError("the data cannot be used:\n  " + "\n  ".join(problems))
+
+
+def _quarantine_problems(counts: Counts, uri: str, config: ValidationConfig) -> list[str]:
+    bad = counts.quarantined / counts.read if counts.read else 0.0
+    if bad <= config.max_bad_fraction:
+        return []
+    reasons = sorted(counts.quarantined_by_reason.items(), key=lambda item: -item[1])[:_TOP_REASONS]
+    first = next(rejected_lines(uri), "")
+    return [
+        f"{counts.quarantined} of {counts.read} rows are bad ({bad:.1%}, validation.max_bad_fraction allows "
+        f"{config.max_bad_fraction:.1%}): {', '.join(f'{reason} {n}' for reason, n in reasons)}",
+        f"first bad row: {first}",
+        f"all bad rows: {uri}",
+    ]
+
+
+def _empty_split_problems(
+    statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList], config: ValidationConfig
+) -> list[str]:
+    return [
+        f"split {split} has {n} examples, validation.min_split_examples asks for {config.min_split_examples}: "
+        "look at data.splits, and at what was quarantined or filtered"
+        for split, stats in statistics.items()
+        if (n := stats.datasets[0].num_examples if stats.datasets else 0)
+        < config.min_split_examples
+    ]
+
+
+def _anomalies(
+    statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
+    schema: schema_pb2.Schema,
+    config: ValidationConfig,
+) -> dict[str, anomalies_pb2.Anomalies]:
+    """Each split against the schema; train also against the others (skew) and the baseline (drift)."""
+    train = statistics["train"]
+    features = {feature.name: feature for feature in schema.feature}
+    if _LABEL in features:
+        _close_label_domain(features[_LABEL], train)
+        features[_LABEL].skew_comparator.infinity_norm.threshold = config.max_label_skew
+    baseline = None
+    if config.baseline_statistics:
+        baseline = _load_baseline(config.baseline_statistics)
+        for name in {_LABEL, _LENGTH_BAND} & set(features):
+            features[name].drift_comparator.infinity_norm.threshold = config.max_drift
+    found = {
+        split: tfdv.validate_statistics(train, schema, previous_statistics=baseline)
+        if split == "train"
+        else tfdv.validate_statistics(other, schema)
+        for split, other in statistics.items()
+    }
+    for split, other in statistics.items():
+        if split != "train":
+            skew = tfdv.validate_statistics(train, schema, serving_statistics=other)
+            found[f"train_{split}_skew"] = _only_skew(skew)
+    return found
+
+
+def _close_label_domain(
+    label: schema_pb2.Feature, train: statistics_pb2.DatasetFeatureStatisticsList
+) -> None:
+    """Where the config names no classes, the train split's labels are the classes."""
+    if label.string_domain.value:
+        return
+    inferred = tfdv.infer_schema(train, max_string_domain_size=_MAX_CLASSES)
+    domain = next((d for d in inferred.string_domain if d.name == _LABEL), None)
+    values = domain.value if domain else tfdv.get_feature(inferred, _LABEL).string_domain.value
+    label.string_domain.value.extend(values)
+
+
+def _load_baseline(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    path = os.path.join(folder, "Split-train", "FeatureStats.pb")
+    if not os.path.exists(path):
+        raise DataValidationError(
+            f"validation.baseline_statistics: {path} does not exist; give the folder of a StatisticsGen artifact"
+        )
+    return tfdv.load_stats_binary(path)
+
+
+def _only_skew(anomalies: anomalies_pb2.Anomalies) -> anomalies_pb2.Anomalies:
+    """What train itself breaks is reported once, under its own name."""
+    kept = anomalies_pb2.Anomalies()
+    kept.CopyFrom(anomalies)
+    for name, info in anomalies.anomaly_info.items():
+        if not any(
+            r.type == anomalies_pb2.AnomalyInfo.COMPARATOR_L_INFTY_HIGH for r in info.reason
+        ):
+            del kept.anomaly_info[name]
+    return kept
+
+
+def _write(anomalies: dict[str, anomalies_pb2.Anomalies], artifact: types.Artifact) -> None:
+    artifact.split_names = artifact_utils.encode_split_names(sorted(anomalies))
+    for split, found in anomalies.items():
+        writer_utils.write_anomalies(
+            os.path.join(artifact.uri, f"Split-{split}", "SchemaDiff.pb"), found
+        )
+
+
+def _lines(split: str, anomalies: anomalies_pb2.Anomalies) -> list[str]:
+    return [
+        f"split {split}, feature {name}: {reason.short_description}: {reason.description}"
+        for name, info in sorted(anomalies.anomaly_info.items())
+        for reason in info.reason
+    ]

@@ -1,0 +1,1 @@
+"""Evaluator: what TFMA measures, on which slices, against which baseline."""

@@ -1,0 +1,60 @@
+"""TFX's Evaluator, with our gate and a cache key that sees our metrics' code."""
+
+from tfx import types
+from tfx.components import Evaluator as TfxEvaluator
+from tfx.dsl.components.base import base_beam_component
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ExecutionParameter
+from tfx.types.standard_component_specs import EvaluatorSpec as TfxEvaluatorSpec
+from tfx.utils import json_utils
+
+from components.evaluator import metrics
+from components.evaluator.config import GateConfig
+from components.evaluator.eval_config import build_eval_config
+from components.fingerprint import code_fingerprint
+
+
+class EvaluatorSpec(TfxEvaluatorSpec):
+    """The stock specification and the metrics' fingerprint."""
+
+    PARAMETERS = {
+        **TfxEvaluatorSpec.PARAMETERS,
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+
+
+class Evaluator(TfxEvaluator):
+    """Measures the candidate on the test split and blesses it if the gate's thresholds are met.
+
+    Args:
+        examples: raw examples with a `test` split.
+        model: the candidate.
+        baseline_model: the model to compare with; none resolved means no comparison.
+        schema: of the examples.
+        gate: thresholds and slices.
+    """
+
+    SPEC_CLASS = EvaluatorSpec
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel,
+        schema: types.BaseChannel,
+        gate: GateConfig,
+    ):
+        spec = EvaluatorSpec(
+            examples=examples,
+            model=model,
+            baseline_model=baseline_model,
+            schema=schema,
+            example_splits=json_utils.dumps(["test"]),
+            fairness_indicator_thresholds=json_utils.dumps(None),
+            eval_config=build_eval_config(gate),
+            code_fingerprint=code_fingerprint(metrics.__name__),
+            evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+            blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        )
+        # Past the stock constructor, which builds the stock specification.
+        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

@@ -1,0 +1,1 @@
+"""Trainer: fine-tunes and exports on behalf of the TFX Trainer."""

@@ -1,0 +1,1 @@
+"""Transform: tokens and label ids, made once and used by training, evaluation and serving."""

@@ -1,0 +1,88 @@
+"""The preprocessing function and the statistics options of the TFX Transform component."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.transform.stats_options_util import StatsType
+
+from components.fingerprint import code_fingerprint
+from models.tokenizer import PAD, UNK, BertTokenizer, read_vocabulary
+
+TOKEN_IDS, LABEL_ID = "token_ids", "label_id"
+LABEL_VOCABULARY = "label"
+
+
+def preprocessing_config(vocabulary: str, vocabulary_hash: str, max_length: int) -> dict[str, Any]:
+    """The Transform component's `custom_config`, which is also its cache key.
+
+    Args:
+        vocabulary: path of a vocab.txt.
+        vocabulary_hash: of the file's content, so that another file at the same path is noticed.
+        max_length: the most ids of a text.
+    """
+    return {
+        "vocabulary": vocabulary,
+        "vocabulary_hash": vocabulary_hash,
+        "max_length": max_length,
+        "code_fingerprint": code_fingerprint(__name__),
+    }
+
+
+def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, Any]:
+    """Tokenizes the text and numbers the labels.
+
+    Args:
+        inputs: raw features by name; `text` and `label` (string, one each) are used.
+        custom_config: what `preprocessing_config` gave.
+
+    Returns:
+        `token_ids` (int64, unpadded, at most max_length a row) and `label_id` (int64 [n]; the classes of
+        the train split by falling frequency; -1 for an empty or an unseen label).
+    """
+    tokenizer = BertTokenizer(
+        read_vocabulary(custom_config["vocabulary"]), custom_config["max_length"]
+    )
+    token_ids = tokenizer(_dense(inputs["text"]))
+    label_ids = tft.compute_and_apply_vocabulary(
+        _dense(inputs["label"]), vocab_filename=LABEL_VOCABULARY
+    )
+    return {TOKEN_IDS: tf.cast(token_ids, tf.int64).to_sparse(), LABEL_ID: label_ids}
+
+
+def stats_options_updater_fn(
+    stats_type: StatsType, stats_options: tfdv.StatsOptions, custom_config: dict[str, Any]
+) -> tfdv.StatsOptions:
+    """Asks TFDV for natural-language statistics of the token ids, against the model's own vocabulary.
+
+    They are taken after Transform, since only there do tokens exist: coverage (share of ids that are not
+    [UNK]), token lengths, sequence lengths.
+    """
+    if stats_type != StatsType.POST_TRANSFORM:
+        return stats_options
+    schema = stats_options.schema
+    feature = next(f for f in schema.feature if f.name == TOKEN_IDS)
+    feature.natural_language_domain.CopyFrom(
+        schema_pb2.NaturalLanguageDomain(
+            vocabulary="bert",
+            coverage=schema_pb2.FeatureCoverageConstraints(
+                excluded_string_tokens=[PAD], oov_string_tokens=[UNK]
+            ),
+        )
+    )
+    stats_options.schema = schema
+    stats_options.vocab_paths = {"bert": custom_config["vocabulary"]}
+    stats_options.enable_semantic_domain_stats = True
+    return stats_options
+
+
+def _dense(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    """One string a row, whether the schema made the feature dense or optional."""
+    if isinstance(feature, tf.SparseTensor):
+        feature = tf.sparse.to_dense(
+            tf.SparseTensor(feature.indices, feature.values, [feature.dense_shape[0], 1]),
+            default_value="",
+        )
+    return tf.reshape(feature, [-1])

@@ -1,0 +1,156 @@
+"""The command line: python -m pipeline COMMAND."""
+
+import os
+
+# Read by native code when it is first loaded, hence before any other import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.config_loader import ConfigError, load_config
+from pipeline.configs import PipelineConfig
+
+EXIT_FAILED, EXIT_CONFIG, EXIT_NOT_BLESSED = 1, 2, 3
+
+app = typer.Typer(
+    help="From raw scientific text to an evaluated, served classifier.\n\n"
+    "Begin with: python -m pipeline run --config configs/pubmed_disease_area_demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="A YAML file, such as those in configs/.")]
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Overrides one key, e.g. training.epochs=5; may be repeated."),
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="All logs, on standard error.")]
+
+
+def _load(path: Path, overrides: list[str]) -> PipelineConfig:
+    try:
+        return load_config(PipelineConfig, path, overrides)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+
+
+@app.command()
+def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
+    """Run the line: ingest, validate, train, evaluate, check serving, push.
+
+    Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed.
+    """
+    settings = _load(config, set_)
+    summary = _run(settings, verbose)
+    raise typer.Exit(_exit_code(summary))
+
+
+def _run(settings: PipelineConfig, verbose: bool) -> dict:
+    import logging
+
+    from pipeline.logs import quiet
+
+    folder = Path(settings.root, settings.name)
+    with quiet(folder / "log.txt", verbose) as console:
+        with console.status("importing TensorFlow Extended …"):
+            from pipeline.datasets.fetch import DatasetError
+            from pipeline.inputs import InputError
+            from pipeline.progress import Progress, show_summary
+            from pipeline.run import new_run_id
+            from pipeline.run import run as run_line
+        run_id = new_run_id()
+        console.print(f"[bold]{settings.name}[/] run {run_id}")
+        progress = Progress(console)
+        logging.getLogger("sciformer").addHandler(progress)
+        try:
+            summary = run_line(settings, run_id, progress)
+        except (InputError, DatasetError) as error:
+            console.print(str(error), markup=False)
+            raise typer.Exit(EXIT_CONFIG) from None
+        finally:
+            logging.getLogger("sciformer").removeHandler(progress)
+        show_summary(console, summary)
+        console.print(f"summary: {folder / run_id / 'summary.json'}", highlight=False)
+        if summary["error"]:
+            console.print(f"log: {folder / 'log.txt'}", highlight=False)
+    return summary
+
+
+def _exit_code(summary: dict) -> int:
+    return {"succeeded": 0, "not_blessed": EXIT_NOT_BLESSED}.get(summary["status"], EXIT_FAILED)
+
+
+@app.command()
+def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
+    """Check a config and run nothing."""
+    settings = _load(config, set_)
+    typer.echo(f"{config}: valid ({settings.name})")
+
+
+@app.command()
+def show(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
+    """Print the graph: each component, what it reads and what it writes."""
+    from pipeline.logs import quiet
+
+    settings = _load(config, set_)
+    with quiet(Path(settings.root, settings.name, "log.txt")):
+        from pipeline.graph import graph_text
+
+        text = graph_text(settings)
+    typer.echo(text)
+
+
+@app.command()
+def lineage(
+    run: Annotated[str, typer.Argument(help="A run id, or the path of a run's folder or summary.json.")],
+    root: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+) -> None:
+    """Print which data, vocabulary, weights and config made a run's model."""
+    from pipeline.lineage import LineageError, lineage_text
+
+    try:
+        typer.echo(lineage_text(run, root))
+    except LineageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+
+
+@app.command()
+def predict(
+    config: ConfigOption,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; standard input, one a line, by default.")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of a table.")] = False,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Ask the newest pushed model of a config's pipeline."""
+    settings = _load(config, set_)
+    questions = texts or [line.rstrip("\n") for line in sys.stdin]
+    from pipeline.logs import quiet
+
+    with quiet(Path(settings.root, settings.name, "log.txt")):
+        from pipeline.predict import PredictError
+        from pipeline.predict import predict as ask
+
+        try:
+            answers = ask(settings, questions)
+        except PredictError as error:
+            typer.echo(str(error))
+            raise typer.Exit(EXIT_FAILED) from None
+    if jsonl:
+        for answer in answers:
+            typer.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        from pipeline.predict import predictions_table
+
+        Console().print(predictions_table(answers))
+
+
+if __name__ == "__main__":
+    app()

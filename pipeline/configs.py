@@ -1,0 +1,102 @@
+"""The settings of a whole run: what a file in `configs/` holds."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from components.data_validator.config import ValidationConfig
+from components.evaluator.config import GateConfig
+from components.medline_example_gen.config import MedlineConfig
+from components.serving_validator.config import ServingValidationConfig
+from components.text_example_gen.config import TextConfig
+from models.config import BackboneConfig, Config, TrainingConfig
+
+Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
+
+
+class DataConfig(Config):
+    """Where the data is and how it is read.
+
+    Attributes:
+        dataset: a data set by name (`python -m pipeline fetch --list`), fetched once.
+        path: or a folder of one's own.
+        medline: settings for MEDLINE XML.
+        text: or settings for CSV, JSON Lines, Parquet, plain text or TFRecord.
+    """
+
+    dataset: str | None = None
+    path: str | None = None
+    medline: MedlineConfig | None = None
+    text: TextConfig | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_of_each(self) -> "DataConfig":
+        if (self.dataset is None) == (self.path is None):
+            raise ValueError("give either dataset (a known name) or path (a folder)")
+        if (self.medline is None) == (self.text is None):
+            raise ValueError("give either medline or text, with the reader's settings")
+        if self.reader.splits.test == 0:
+            raise ValueError("splits.test is 0, but the gate needs a test split")
+        if self.medline and not self.medline.label:
+            raise ValueError("medline.label is missing: a classifier needs labels")
+        if self.text and not self.text.label_column:
+            raise ValueError("text.label_column is missing: a classifier needs labels")
+        return self
+
+    @property
+    def reader(self) -> MedlineConfig | TextConfig:
+        """The reader's settings, whichever is given."""
+        reader = self.medline or self.text
+        assert reader is not None
+        return reader
+
+
+class ModelConfig(Config):
+    """Which encoder is fine-tuned.
+
+    Attributes:
+        weights: pretrained weights, by name or as a Hugging Face folder.
+        backbone: or the size of an encoder that starts from random weights.
+        vocabulary: path of a vocab.txt; the weights' own by default.
+        max_length: longer texts are cut to so many ids.
+        pooling: what the head sees: the mean of all tokens, or [CLS].
+    """
+
+    weights: str | None = None
+    backbone: BackboneConfig | None = None
+    vocabulary: str | None = None
+    max_length: int = pydantic.Field(default=128, ge=3, le=512)
+    pooling: Literal["mean", "cls"] = "mean"
+
+    @pydantic.model_validator(mode="after")
+    def _one_start(self) -> "ModelConfig":
+        if (self.weights is None) == (self.backbone is None):
+            raise ValueError("give either weights (a name or a folder) or backbone (sizes)")
+        if self.backbone and not self.vocabulary:
+            raise ValueError("vocabulary is missing: a backbone without weights brings none")
+        if self.backbone and self.max_length > self.backbone.max_sequence_length:
+            raise ValueError(
+                f"max_length {self.max_length} is above backbone.max_sequence_length "
+                f"{self.backbone.max_sequence_length}"
+            )
+        return self
+
+
+class PipelineConfig(Config):
+    """One run of the fine-tuning line.
+
+    Attributes:
+        name: of the pipeline; its runs, cache and pushed models live in `<root>/<name>/`.
+        root: folder of all runs.
+        beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
+    """
+
+    name: Name
+    data: DataConfig
+    model: ModelConfig
+    gate: GateConfig
+    validation: ValidationConfig = ValidationConfig()
+    training: TrainingConfig = TrainingConfig()
+    serving_validation: ServingValidationConfig = ServingValidationConfig()
+    root: str = "runs"
+    beam_args: tuple[str, ...] = ()

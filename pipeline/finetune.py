@@ -1,0 +1,157 @@
+"""The fine-tuning line: examples → statistics → validation → tokens → model → gate → served model."""
+
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from components.data_validator.component import DataValidator
+from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
+from components.evaluator.component import Evaluator
+from components.medline_example_gen.component import MedlineExampleGen
+from components.serving_validator.component import ServingValidator
+from components.text_example_gen.component import TextExampleGen
+from components.trainer.run_fn import TrainerSettings
+from components.transform.preprocessing import preprocessing_config
+from pipeline.configs import DataConfig, PipelineConfig
+from pipeline.inputs import Inputs
+
+_PREPROCESSING = "components.transform.preprocessing"
+
+
+def create_finetune_pipeline(
+    config: PipelineConfig,
+    inputs: Inputs,
+    pipeline_root: str,
+    serving_root: str,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """Builds the graph; nothing is read and nothing runs.
+
+    Args:
+        config: the run's settings.
+        inputs: where data, schema, vocabulary and weights are.
+        pipeline_root: artifacts are written below.
+        serving_root: blessed models are pushed below, each as a version.
+        metadata: the MLMD store; None where the runner brings its own.
+    """
+    example_gen = _example_gen(config.data, inputs)
+    examples, quarantine = example_gen.outputs["examples"], example_gen.outputs["quarantine"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
+    schema = schema_gen.outputs["schema"]
+    validator = DataValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema,
+        quarantine=quarantine,
+        validation=config.validation,
+    )
+    transform = _transform(config, inputs, examples, schema)
+    transform.add_upstream_node(validator)
+    trainer = _trainer(config, inputs, transform)
+    model = trainer.outputs["model"]
+    baseline = Resolver(
+        strategy_class=LatestOtherBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+        **{CANDIDATE: model},
+    ).with_id("Baseline")
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs[MODEL],
+        schema=schema,
+        gate=config.gate,
+    )
+    serving_validator = ServingValidator(
+        model=model,
+        examples=examples,
+        num_examples=config.serving_validation.num_examples,
+        tolerance=config.serving_validation.tolerance,
+    )
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_validator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_root)
+        ),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            validator,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            serving_validator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def _example_gen(data: DataConfig, inputs: Inputs) -> MedlineExampleGen | TextExampleGen:
+    if data.medline:
+        return MedlineExampleGen(inputs.data, data.medline)
+    assert data.text is not None
+    return TextExampleGen(inputs.data, data.text)
+
+
+def _transform(config: PipelineConfig, inputs: Inputs, examples: Channel, schema: Channel):
+    settings = preprocessing_config(
+        inputs.vocabulary, inputs.vocabulary_hash, config.model.max_length
+    )
+    return tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{_PREPROCESSING}.preprocessing_fn",
+        stats_options_updater_fn=f"{_PREPROCESSING}.stats_options_updater_fn",
+        splits_config=transform_pb2.SplitsConfig(
+            analyze=["train"], transform=config.data.reader.splits.names
+        ),
+        custom_config=settings,
+    )
+
+
+def _trainer(config: PipelineConfig, inputs: Inputs, transform: tfx.components.Transform):
+    settings = TrainerSettings(
+        vocabulary=inputs.vocabulary,
+        vocabulary_hash=inputs.vocabulary_hash,
+        max_length=config.model.max_length,
+        pooling=config.model.pooling,
+        weights=inputs.weights,
+        weights_hash=inputs.weights_hash,
+        backbone=config.model.backbone,
+        training=config.training,
+    )
+    return tfx.components.Trainer(
+        run_fn="components.trainer.run_fn.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=settings.model_dump(mode="json"),
+    )
+
+
+def local_paths(config: PipelineConfig) -> dict[str, Path]:
+    """Where a local run of this config keeps its things."""
+    base = Path(config.root, config.name).resolve()
+    return {
+        "artifacts": base / "artifacts",
+        "metadata": base / "metadata.sqlite",
+        "serving": base / "serving" / config.name,
+        "runs": base,
+    }

@@ -1,0 +1,83 @@
+"""What a person sees while a pipeline runs, and at its end."""
+
+import logging
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.local_runner import CACHED, FAILED, NodeRun
+
+_MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
+
+
+class Progress(logging.Handler):
+    """A line per finished component, and a spinner with the newest word of the running one.
+
+    It is a logging handler so that long work, such as training, only has to log on "sciformer".
+    """
+
+    def __init__(self, console: Console):
+        super().__init__(logging.INFO)
+        self._console = console
+        self._status = console.status("")
+        self._node = ""
+
+    def started(self, node: str) -> None:
+        """Shows that a component runs."""
+        self._node = node
+        self._status.update(f"{node} …")
+        self._status.start()
+
+    def ended(self, run: NodeRun) -> None:
+        """Prints what became of it."""
+        self._status.stop()
+        mark = _MARKS.get(run.state, "[green]done[/]  ")
+        self._console.print(f"  {run.node:<20} {mark} {run.seconds:6.1f} s", highlight=False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows a log record of ours behind the spinner; keeps epochs as lines where there is no terminal."""
+        message = record.getMessage()
+        if self._console.is_terminal:
+            self._status.update(f"{self._node}: {message}")
+        else:
+            self._console.print(f"    {message}", highlight=False)
+
+
+def show_summary(console: Console, summary: dict[str, Any]) -> None:
+    """Prints the outcome: time, rows, metrics, and what stopped the model if anything did."""
+    _show_time(console, summary)
+    if rows := summary["rows"]:
+        console.print(
+            f"rows: {rows['read']} read = {rows['kept']} kept + {rows['quarantined']} quarantined + "
+            f"{rows['filtered']} filtered"
+        )
+    if summary["metrics"]:
+        console.print(_metrics_table(summary["metrics"]))
+    if summary["error"]:
+        console.print(f"[red]{summary['error']['component']} failed:[/] ", end="")
+        console.print(summary["error"]["message"], markup=False)
+    elif not summary["blessing"]["blessed"]:
+        console.print("[red]not blessed, not pushed:[/]")
+        for reason in summary["blessing"]["reasons"]:
+            console.print(f"  {reason}", markup=False)
+    elif summary["pushed"]:
+        console.print(f"[green]blessed and pushed[/] as version {summary['pushed']['version']}")
+
+
+def _show_time(console: Console, summary: dict[str, Any]) -> None:
+    training = summary["components"].get("Trainer", {}).get("seconds", 0)
+    total = summary["seconds"]
+    console.print(
+        f"{total:.1f} s: {training:.1f} s training, {total - training:.1f} s everything else", highlight=False
+    )
+
+
+def _metrics_table(metrics: dict[str, dict[str, float]]) -> Table:
+    table = Table("split", title="metrics", title_justify="left")
+    names = list(dict.fromkeys(name for values in metrics.values() for name in values))
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for split, values in metrics.items():
+        table.add_row(split, *(f"{values[name]:.4g}" if name in values else "" for name in names))
+    return table

@@ -1,0 +1,118 @@
+"""One run from a config to a summary."""
+
+import dataclasses
+import datetime
+import json
+import logging
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipeline import results
+from pipeline.config_loader import config_hash
+from pipeline.configs import PipelineConfig
+from pipeline.finetune import create_finetune_pipeline, local_paths
+from pipeline.inputs import Inputs, find_inputs
+from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
+
+logger = logging.getLogger("sciformer.run")
+
+SUCCEEDED, NOT_BLESSED = "succeeded", "not_blessed"
+_PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-text")
+
+
+def new_run_id() -> str:
+    """A sortable name for a run: UTC time to the millisecond."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+
+
+def run(config: PipelineConfig, run_id: str, listener: Listener) -> dict[str, Any]:
+    """Runs the line and writes `<root>/<name>/<run id>/summary.json`.
+
+    Args:
+        config: the settings.
+        run_id: see `new_run_id`.
+        listener: is told of each component.
+
+    Returns:
+        The summary; `status` is "succeeded", "not_blessed" or "failed".
+
+    Raises:
+        pipeline.inputs.InputError: a path of the config does not exist.
+        pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
+    """
+    paths = local_paths(config)
+    inputs = find_inputs(config)
+    folder = paths["runs"] / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    pipeline = create_finetune_pipeline(
+        config,
+        inputs,
+        str(paths["artifacts"]),
+        str(paths["serving"]),
+        sqlite_metadata_connection_config(str(paths["metadata"])),
+    )
+    runner = LocalRunner(run_id, listener)
+    runner.run(pipeline)
+    summary = _summarise(config, inputs, run_id, runner.runs)
+    _write(folder / "config.json", config.model_dump(mode="json"))
+    _write(folder / "summary.json", summary)
+    return summary
+
+
+def _summarise(
+    config: PipelineConfig, inputs: Inputs, run_id: str, runs: list[NodeRun]
+) -> dict[str, Any]:
+    failed = next((node for node in runs if node.state == FAILED), None)
+    blessing = results.blessing(runs)
+    status = SUCCEEDED if blessing and blessing["blessed"] else NOT_BLESSED
+    return {
+        "pipeline": config.name,
+        "run_id": run_id,
+        "status": FAILED if failed else status,
+        "error": {"component": failed.node, "message": str(failed.error)} if failed else None,
+        "seconds": sum(node.seconds for node in runs),
+        "components": {
+            node.node: {"state": node.state, "seconds": round(node.seconds, 2)} for node in runs
+        },
+        "rows": results.rows(runs),
+        "metrics": results.metrics(runs),
+        "blessing": blessing,
+        "pushed": results.pushed(runs),
+        "hashes": {
+            "config": config_hash(config),
+            "data": _data_fingerprint(runs),
+            "vocabulary": inputs.vocabulary_hash,
+            "weights": inputs.weights_hash,
+        },
+        "inputs": dataclasses.asdict(inputs),
+        "artifacts": {
+            f"{node.node}.{key}": [artifact.uri for artifact in artifacts]
+            for node in runs
+            for key, artifacts in node.outputs.items()
+        },
+        "environment": {
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+    }
+
+
+def _data_fingerprint(runs: list[NodeRun]) -> str | None:
+    """TFX's own fingerprint of the input files (names, sizes, times, checksum), from the examples artifact."""
+    for node in runs:
+        for artifact in node.outputs.get("examples", []):
+            if value := artifact.custom_properties["input_fingerprint"].string_value:
+                return value
+    return None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1) + "\n")
+    part.rename(path)
