@@ -64,6 +64,7 @@ class ModelManager:
         self._lock = threading.Lock()
         self._served: Servable | None = None
         self._failing: _Failing | None = None
+        self._complaint = ""
         self._statuses: dict[int, VersionStatus] = {}
         self._stop = threading.Event()
         self._first_outcome = threading.Event()
@@ -141,19 +142,17 @@ class ModelManager:
         try:
             versions = _versions(self._base_path)
         except OSError as error:  # not there (yet, or any more): what is served stays served
-            _log.error(
-                "Could not find base path %s for servable %s with error %s",
-                *(self._base_path, self._flags.model_name, error),
-            )
+            self._complain(f"Could not find base path {self._base_path} with error {error}")
             return
         if not versions:
-            _log.warning(
-                "No versions of servable %s found under base path %s. Did you forget to name your "
-                "leaf directory as a number (eg. '/1/')?",
-                *(self._flags.model_name, self._base_path),
+            self._complain(
+                f"No versions of servable {self._flags.model_name} found under base path "
+                f"{self._base_path}. Did you forget to name your leaf directory as a number "
+                "(eg. '/1/')?"
             )
             self._serve(None)
             return
+        self._complaint = ""
         wanted = max(versions)
         if self._failing and self._failing.version != wanted:
             self._failing = None
@@ -176,6 +175,12 @@ class ModelManager:
                     return
                 wait = max(0.0, self._failing.next_try - time.monotonic())
             self._stop.wait(wait)
+
+    def _complain(self, text: str) -> None:
+        """Warns once of what lasts from look to look."""
+        if text != self._complaint:
+            _log.warning("%s", text)
+        self._complaint = text
 
     def _given_up(self) -> bool:
         return bool(self._failing and self._failing.tries > self._flags.max_num_load_retries)

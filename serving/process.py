@@ -89,6 +89,14 @@ class ServerProcess:
         """The server's process id, once entered."""
         return self._process.pid
 
+    def wait(self, seconds: float) -> int:
+        """Waits until the server has ended; returns its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: if it still runs after `seconds`.
+        """
+        return self._process.wait(seconds)
+
     def log(self) -> str:
         """The end of what the server has written to stdout and stderr."""
         size = os.fstat(self._log.fileno()).st_size

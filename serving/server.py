@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     flags = parse_flags(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
-    _log.setLevel(logging.INFO)
+    logging.getLogger("serving").setLevel(logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

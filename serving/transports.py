@@ -25,7 +25,7 @@ _GRPC_RETRIES = {
         }
     ]
 }
-_REST_CONNECT_RETRIES = 5
+_REST_CONNECT_RETRIES = 3
 
 
 class ClientError(RuntimeError):

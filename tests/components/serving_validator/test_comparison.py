@@ -1,0 +1,78 @@
+"""The comparison of answers, without a server."""
+
+import numpy as np
+import pytest
+
+from components.serving_validator.comparison import Expected, compare
+
+CLASSES = ["a", "b"]
+TEXTS = ["first text", "second text"]
+PROBABILITIES = np.array([[0.9, 0.1], [0.3, 0.7]], np.float32)
+
+
+def answer(probabilities=PROBABILITIES, label=("a", "b"), classes=(CLASSES, CLASSES)):
+    return {
+        "probabilities": np.array(probabilities),
+        "label": np.array(label, dtype=object),
+        "classes": np.array(classes, dtype=object),
+    }
+
+
+def outcome(**changes):
+    expected = Expected(CLASSES, PROBABILITIES)
+    return compare("REST", TEXTS, expected, answer(**changes), tolerance=1e-5)
+
+
+def test_equal_answers_agree():
+    comparison = outcome()
+    assert (comparison.mismatches, comparison.texts) == ([], 2)
+    assert comparison.largest_difference == 0
+
+
+def test_a_difference_within_the_tolerance_agrees_and_is_told():
+    comparison = outcome(probabilities=PROBABILITIES + np.float32(8e-6))
+    assert not comparison.mismatches
+    assert 5e-6 < comparison.largest_difference < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "words"),
+    [
+        (
+            {"probabilities": [[0.9, 0.1], [0.31, 0.69]]},
+            "second text",
+            "probability of 'b' is 0.69, the training graph's is 0.7 (difference 0.01",
+        ),
+        (
+            {"probabilities": [[0.9, 0.1], [0.3, np.nan]]},
+            "second text",
+            "probability of 'b' is nan",
+        ),
+        ({"label": ("b", "b")}, "first text", "label is 'b', the training graph's is 'a'"),
+        ({"classes": (["b", "a"], CLASSES)}, "first text", "classes are ['b', 'a']"),
+        ({"probabilities": [[0.9, 0.1]]}, "(all)", "'probabilities' has shape (1, 2)"),
+    ],
+)
+def test_a_wrong_answer_is_told_with_text_and_figures(changes, text, words):
+    (mismatch,) = outcome(**changes).mismatches
+    assert mismatch.text == text
+    assert words in str(mismatch)
+
+
+def test_a_missing_output_is_told():
+    expected = Expected(CLASSES, PROBABILITIES)
+    given = answer()
+    del given["label"]
+    (mismatch,) = compare("REST", TEXTS, expected, given, 1e-5).mismatches
+    assert "no output 'label'" in mismatch.problem
+
+
+def test_either_of_two_equal_classes_is_a_right_label():
+    expected = Expected(CLASSES, np.array([[0.5, 0.5]]))
+    for label in CLASSES:
+        given = answer([[0.5, 0.5]], (label,), (CLASSES,))
+        assert not compare("REST", ["t"], expected, given, 1e-5).mismatches
+
+
+def test_a_difference_that_is_no_number_is_none():
+    assert outcome(probabilities=[[np.nan, 0.1], [0.3, 0.7]]).largest_difference is None
