@@ -2,7 +2,7 @@
 
 import importlib
 
-# Kubeflow Pipelines v2 writes a custom artifact type's TYPE_NAME as `<package>.<Class>` with one dot
+# Kubeflow Pipelines v2 allows one dot in a custom artifact type's TYPE_NAME, `<package>.<Class>`,
 # and imports it from there. Loaded on demand, so that reading a component's settings needs no TFX.
 _ARTIFACT_TYPES = {"Quarantine": "components.example_gen.quarantine"}
 

@@ -3,7 +3,7 @@
 import abc
 import collections
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -31,6 +31,7 @@ from components.example_gen.splits import assign_split
 
 QUARANTINE_KEY = "quarantine"
 READER_CONFIG_KEY = "reader_config"
+Counts = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
 _REJECTED = "rejected"
 _COUNTS = "counts"
 
@@ -103,7 +104,7 @@ class ExampleGenExecutor(base_beam_executor.BaseBeamExecutor, abc.ABC):
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> serialized examples by split, (reason, JSON line) of rejected, ((field, name), n)."""
+    """Path -> serialized examples by split, (reason, JSON line) of rejected, Counts of a file."""
 
     def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
         self._reader = reader
@@ -112,7 +113,7 @@ class _ReadFile(beam.DoFn):
 
     def process(self, path: str) -> Iterator[Any]:
         source = os.path.relpath(path, self._input_base)
-        counts: collections.Counter[tuple[str, str]] = collections.Counter()
+        counts: Counts = collections.Counter()
         for outcome in self._outcomes(path):
             counts["read", ""] += 1
             if isinstance(outcome, Filtered):
@@ -125,8 +126,7 @@ class _ReadFile(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)
             else:
                 yield beam.pvalue.TaggedOutput(*outcome)
-        for total in counts.items():
-            yield beam.pvalue.TaggedOutput(_COUNTS, total)
+        yield beam.pvalue.TaggedOutput(_COUNTS, counts)
 
     def _outcomes(self, path: str) -> Iterator[Outcome]:
         """The reader's outcomes; where the file is cut, one rejection more."""
@@ -162,6 +162,22 @@ class _ReadFile(beam.DoFn):
             return rejected("bad_key", str(error))
 
 
+class _Tally(beam.DoFn):
+    """Anything -> Counts of a bundle."""
+
+    def __init__(self, name: Callable[[Any], tuple[str, str]]):
+        self._name = name
+
+    def start_bundle(self) -> None:
+        self._counts: Counts = collections.Counter()
+
+    def process(self, element: Any) -> None:
+        self._counts[self._name(element)] += 1
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield beam.transforms.window.GlobalWindows.windowed_value(self._counts)
+
+
 def _matching_files(input_base: str, input_config: str) -> list[str]:
     """Files of the (one) input pattern, sorted, so that examples always come in the same order."""
     pattern = proto_utils.json_to_proto(input_config, example_gen_pb2.Input()).splits[0].pattern
@@ -187,24 +203,24 @@ def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
 
 
 def _write_counts(outcomes: Any, split_names: list[str], uri: str) -> None:
-    """Counts what was written, so that it can be held against what was read."""
-    kept = [
+    """Counts what is written, so that it can be held against what was read."""
+    tallies = [
         outcomes[name]
-        | f"CountKept[{name}]" >> beam.combiners.Count.Globally()
-        | f"NameKept[{name}]" >> beam.Map(lambda n, key: (key, n), ("kept_by_split", name))
+        | f"TallyKept[{name}]" >> beam.ParDo(_Tally(lambda _, name=name: ("kept_by_split", name)))
         for name in split_names
     ]
-    quarantined = (
+    tallies.append(
         outcomes[_REJECTED]
-        | "RejectedReasons" >> beam.Keys()
-        | "CountRejected" >> beam.combiners.Count.PerElement()
-        | "NameRejected" >> beam.MapTuple(lambda reason, n: (("quarantined_by_reason", reason), n))
+        | "TallyRejected" >> beam.ParDo(_Tally(lambda row: ("quarantined_by_reason", row[0])))
     )
-    seen = outcomes[_COUNTS] | "SumCounts" >> beam.CombinePerKey(sum)
     _ = (
-        (*kept, quarantined, seen)
+        (*tallies, outcomes[_COUNTS])
         | "AllCounts" >> beam.Flatten()
-        | "CountsToDict" >> beam.combiners.ToDict()
+        | "SumCounts" >> beam.CombineGlobally(_sum_counts)
         | "CheckCounts" >> beam.Map(quarantine.Counts.of, split_names)
         | "WriteCounts" >> beam.Map(quarantine.write_counts, uri)
     )
+
+
+def _sum_counts(counts: Iterable[Counts]) -> Counts:
+    return sum(counts, collections.Counter())

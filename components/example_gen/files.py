@@ -2,9 +2,9 @@
 
 import contextlib
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -13,11 +13,11 @@ GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 @contextlib.contextmanager
-def open_bytes(path: str) -> Iterator[BinaryIO]:
+def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
     """Opens a file of any Beam file system for reading; a name ending in `.gz` is decompressed.
 
     Reading raises one of GZIP_ERRORS where the compressed data are cut or damaged; everything
-    before that point can be read.
+    before that point can be read by `read1` or line by line; `read` may lose the last chunk.
     """
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
         if not path.endswith(".gz"):

@@ -113,5 +113,5 @@ def serialize(record: Record) -> bytes:
 
 
 def _readable(text: str) -> str:
-    """Lone surrogates (a byte that was no UTF-8 reads as one, PEP 383) spelled out: `\\udcff`."""
+    r"""Lone surrogates (a byte that was no UTF-8 reads as one, PEP 383) spelled out: `\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()

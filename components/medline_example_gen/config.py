@@ -39,4 +39,5 @@ class MedlineConfig(ExampleGenConfig):
     label: LabelRule | None = None
 
     def files(self) -> list[str]:
+        """The label table."""
         return [self.label.mesh_areas] if self.label else []

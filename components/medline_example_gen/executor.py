@@ -36,6 +36,7 @@ class MedlineReader(Reader):
         self._labeler = AreaLabeler(config.label) if config.label else None
 
     def read(self, path: str) -> Iterator[Outcome]:
+        """Yields one outcome for each citation, deleted PMID, book or piece of rubbish."""
         parser = citations.make_parser()
         number = 0
         with open_bytes(path) as stream:
@@ -107,5 +108,6 @@ class MedlineExecutor(ExampleGenExecutor):
     """Runs MedlineReader."""
 
     def make_reader(self, reader_config: str) -> tuple[MedlineReader, MedlineConfig]:
+        """The reader and its settings, from a MedlineConfig as JSON."""
         config = MedlineConfig.model_validate_json(reader_config)
         return MedlineReader(config), config

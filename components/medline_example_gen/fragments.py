@@ -7,9 +7,9 @@ do its entities.
 """
 
 import dataclasses
+import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
 
 _OPENING = re.compile(rb"<(PubmedArticle|PubmedBookArticle|DeleteCitation)(?=[\s>])")
 _LONGEST_OPENING = len(b"<PubmedBookArticle>")
@@ -38,7 +38,7 @@ class Fragment:
     content: bytes
 
 
-def cut(stream: BinaryIO, max_bytes: int) -> Iterator[Fragment]:
+def cut(stream: io.BufferedIOBase, max_bytes: int) -> Iterator[Fragment]:
     """Yields the pieces of one `PubmedArticleSet`, in order.
 
     Args:
@@ -49,7 +49,7 @@ def cut(stream: BinaryIO, max_bytes: int) -> Iterator[Fragment]:
 
 
 class _Cutter:
-    def __init__(self, stream: BinaryIO, max_bytes: int):
+    def __init__(self, stream: io.BufferedIOBase, max_bytes: int):
         self._stream = stream
         self._max_bytes = max_bytes
         self._buffer = b""
@@ -65,7 +65,8 @@ class _Cutter:
                 yield Fragment(line, "truncated", unknown)
                 return
             if unknown:
-                yield Fragment(line, "stray", unknown)
+                before = gap[: gap.find(unknown[:20])]
+                yield Fragment(line + before.count(b"\n"), "stray", unknown)
             if at_record:
                 self._skipping = False
                 record = self._record()
@@ -111,7 +112,7 @@ class _Cutter:
         return Fragment(line, kind, self._take(end + len(end_tag)))
 
     def _read_more(self) -> bool:
-        chunk = self._stream.read(_CHUNK_BYTES)
+        chunk = self._stream.read1(_CHUNK_BYTES)  # `read` would lose data before an error
         self._buffer += chunk
         return bool(chunk)
 

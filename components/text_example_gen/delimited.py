@@ -87,9 +87,7 @@ def rows(path: str, config: TextConfig) -> Iterator[Row | Rejected]:
         if header is None:
             yield Rejected("start of file", "empty_file", "there is no header line")
             return
-        number = 0
-        for line, fields in _parsed(lines, table):
-            number += 1
+        for number, (line, fields) in enumerate(_parsed(lines, table), start=1):
             yield _row(fields, header, number, line, "".join(lines.row))
 
 
@@ -155,7 +153,7 @@ def _row(
         return rejected("nul_byte", "the row holds a NUL byte")
     if foreign:
         return rejected("invalid_utf8", f"byte 0x{ord(foreign) - 0xDC00:02x} is not UTF-8 there")
-    return Row(number, position, dict(zip(header, fields)))
+    return Row(number, position, dict(zip(header, fields, strict=True)))
 
 
 def _foreign(fields: list[str]) -> str | None:

@@ -41,12 +41,18 @@ class TextReader(Reader):
         self._config = config
 
     def check(self, paths: Sequence[str]) -> None:
+        """Finds each file's format and the columns the settings name.
+
+        Raises:
+            InputError: a format is unknown, or a file lacks a column.
+        """
         for path in paths:
             columns = _FORMATS[self._format(path)].columns(path, self._config)
             if columns is not None:
                 _require_columns(path, columns, self._config.used_columns)
 
     def read(self, path: str) -> Iterator[Outcome]:
+        """Yields one outcome for each row."""
         name = os.path.basename(path)
         for row in _FORMATS[self._format(path)].rows(path, self._config):
             yield row if isinstance(row, Rejected) else self._outcome(row, name)
@@ -149,5 +155,6 @@ class TextExecutor(ExampleGenExecutor):
     """Runs TextReader."""
 
     def make_reader(self, reader_config: str) -> tuple[TextReader, TextConfig]:
+        """The reader and its settings, from a TextConfig as JSON."""
         config = TextConfig.model_validate_json(reader_config)
         return TextReader(config), config

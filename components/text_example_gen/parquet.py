@@ -45,8 +45,8 @@ def _group_rows(
     try:
         for batch in table.iter_batches(_BATCH_ROWS, [group], columns=config.used_columns):
             values = [_python_values(column) for column in batch.columns]
-            for row in zip(*values):
-                yield Row(number, f"row {number}", dict(zip(batch.schema.names, row)))
+            for row in zip(*values, strict=True):
+                yield Row(number, f"row {number}", dict(zip(batch.schema.names, row, strict=True)))
                 number += 1
     except (*_DAMAGE, ValueError, OverflowError) as error:  # the last two: no such Python value
         lost = f"rows {number} to {first + length - 1} of row group {group} are lost"

@@ -27,7 +27,14 @@ def test_fractions_are_met():
 def test_known_keys_stay_where_they_always_were():
     """The very assignment is a promise: changing the hash would move records between splits."""
     config = SplitConfig(eval=0.3, test=0.3, salt="a")
-    assert [assign_split(str(n), config) for n in range(6)] == ["train", "test", "train", "train", "eval", "test"]
+    assert [assign_split(str(n), config) for n in range(6)] == [
+        "train",
+        "test",
+        "train",
+        "train",
+        "eval",
+        "test",
+    ]
 
 
 def test_more_eval_leaves_test_alone():
