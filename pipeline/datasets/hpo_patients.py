@@ -50,7 +50,7 @@ _DENIALS = (
 class PatientSettings(Config):
     """How many simulated patients to write, and how far their texts blur what they have."""
 
-    diseases: pydantic.PositiveInt
+    diseases: int = pydantic.Field(ge=2)
     patients_per_disease: pydantic.PositiveInt
     seed: int = 7
     fewest_phenotypes: pydantic.PositiveInt = 15

@@ -170,7 +170,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "pubmed.yaml").write_text(GOOD)
     with pytest.raises(ConfigError, match=r"no such file; did you mean 'pubmed.yaml'\?"):
         load_config(Job, tmp_path / "pubmd.yaml")
-    with pytest.raises(ConfigError, match="the folder .*nowhere does not exist"):
+    with pytest.raises(ConfigError, match=r"the folder .*nowhere does not exist"):
         load_config(Job, tmp_path / "nowhere" / "pubmed.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load_config(Job, tmp_path)
@@ -232,8 +232,7 @@ _TEXTS = st.one_of(
 @given(text=_TEXTS, override=st.none() | _TEXTS | _TEXTS.map(lambda value: f"name={value}"))
 def test_any_text_gives_a_model_or_a_config_error(load, text, override):
     try:
-        job = load(text, *([] if override is None else [override]))
+        result = load(text, *([] if override is None else [override]))
     except ConfigError as error:
-        assert str(error)
-    else:
-        assert isinstance(job, Job)
+        result = error
+    assert isinstance(result, Job) or str(result)
