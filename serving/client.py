@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,10 +58,11 @@ class Client:
         transport: Literal["grpc", "rest"] = "grpc",
         deadline_seconds: float = 60.0,
     ):
+        kinds: dict[str, Callable[[str, str, float], Transport]]
         kinds = {"grpc": GrpcTransport, "rest": RestTransport}
         if transport not in kinds:
             raise ValueError(f"transport: {transport!r} is neither 'grpc' nor 'rest'")
-        self._transport: Transport = kinds[transport](target, model_name, deadline_seconds)
+        self._transport = kinds[transport](target, model_name, deadline_seconds)
 
     def __enter__(self) -> "Client":
         return self

@@ -44,6 +44,7 @@ _HTTP_STATUS = {
 
 
 def invalid_argument(message: str) -> ServingError:
+    """The request itself is wrong: INVALID_ARGUMENT, HTTP 400."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import NoReturn
 
 import grpc
+from google.protobuf import message
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -30,6 +32,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
+        """Runs a signature on the request's tensors."""
         with _errors_to(context):
             servable = _servable(self._manager, request)
             name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -49,18 +52,22 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         request: get_model_metadata_pb2.GetModelMetadataRequest,
         context: grpc.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """The signatures of a version."""
         with _errors_to(context):
             return model_metadata(self._manager, request)
 
-    def Classify(self, request, context):
+    def Classify(self, request: message.Message, context: grpc.ServicerContext) -> NoReturn:
+        """Not built yet."""
         with _errors_to(context):
             raise unimplemented("Classify")
 
-    def Regress(self, request, context):
+    def Regress(self, request: message.Message, context: grpc.ServicerContext) -> NoReturn:
+        """Not built yet."""
         with _errors_to(context):
             raise unimplemented("Regress")
 
-    def MultiInference(self, request, context):
+    def MultiInference(self, request: message.Message, context: grpc.ServicerContext) -> NoReturn:
+        """Not built yet."""
         with _errors_to(context):
             raise unimplemented("MultiInference")
 
@@ -74,10 +81,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
+        """The state of one or all versions."""
         with _errors_to(context):
             return model_status(self._manager, request)
 
-    def HandleReloadConfigRequest(self, request, context):
+    def HandleReloadConfigRequest(
+        self, request: message.Message, context: grpc.ServicerContext
+    ) -> NoReturn:
+        """Not built yet."""
         with _errors_to(context):
             raise unimplemented("HandleReloadConfigRequest")
 
@@ -139,7 +150,10 @@ def _errors_to(context: grpc.ServicerContext) -> Iterator[None]:
         context.abort(error.code, text)
 
 
-def _servable(manager: ModelManager, request) -> Servable:
+def _servable(
+    manager: ModelManager,
+    request: predict_pb2.PredictRequest | get_model_metadata_pb2.GetModelMetadataRequest,
+) -> Servable:
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
     spec = request.model_spec

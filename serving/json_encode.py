@@ -53,6 +53,7 @@ def to_json_values(name: str, array: np.ndarray) -> Any:
         ServingError: INVALID_ARGUMENT if JSON has no form for the type.
     """
     dtype = tf.as_dtype(array.dtype)
+    leaves: list
     if dtype == tf.string:
         write = _base64_object if name.endswith("_bytes") else _text
         leaves = [write(value) for value in array.ravel().tolist()]

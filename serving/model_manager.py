@@ -158,7 +158,7 @@ class ModelManager:
             self._failing = None
         if self._served is not None and self._served.version == wanted:
             return
-        if self._given_up() or self._failing and time.monotonic() < self._failing.next_try:
+        if self._given_up() or (self._failing and time.monotonic() < self._failing.next_try):
             return
         self._load(wanted, versions[wanted])
 
@@ -169,7 +169,7 @@ class ModelManager:
             self.look()
             if self._served or self._given_up():
                 self._first_outcome.set()
-            wait = self._flags.file_system_poll_wait_seconds
+            wait: float = self._flags.file_system_poll_wait_seconds
             if not wait:  # "look once"; the tries of a failing load still follow
                 if not self._failing or self._given_up():
                     return

@@ -57,8 +57,8 @@ class ServerProcess:
             "port": 0,
             **(flags or {}),
         }
-        self._process: subprocess.Popen | None = None
-        self._log = tempfile.TemporaryFile()
+        self._process: subprocess.Popen[bytes]  # from __enter__ on
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  read after the process has ended
 
     def __enter__(self) -> "ServerProcess":
         """Starts the server and waits until it answers.

@@ -41,8 +41,14 @@ def create_app(manager: ModelManager) -> Starlette:
             api.answer, request.method, request.scope["raw_path"].decode("latin-1"), body
         )
 
+    async def internal_error(request: Request, error: Exception) -> Response:
+        return _error_response(500, f"{type(error).__name__}: {error}")
+
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    return Starlette(routes=[Route("/{path:path}", answer, methods=methods)])
+    return Starlette(
+        routes=[Route("/{path:path}", answer, methods=methods)],
+        exception_handlers={Exception: internal_error},
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""One loaded version of a model: its signatures, and Predict on them with TensorFlow Serving's
-checks, in its order and with its words (servables/tensorflow/predict_util.cc)."""
+"""One loaded version of a model, and Predict on its signatures.
 
-from collections.abc import Mapping, Sequence
+The checks, their order and their words are TensorFlow Serving's (predict_util.cc).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -155,7 +157,7 @@ def _array(tensor: tf.Tensor) -> np.ndarray:
     return np.asarray(tensor.numpy(), dtype=tensor.dtype.as_numpy_dtype)
 
 
-def _braced(names) -> str:
+def _braced(names: Iterable[str]) -> str:
     return "{" + ",".join(sorted(names)) + "}"
 
 

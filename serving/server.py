@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         serve(flags, stop)
-    except (ServingError, OSError, RuntimeError) as error:
+    except (ServingError, OSError) as error:
         _log.error("Failed to start server. Error: %s", error)
         return 1
     return 0
@@ -51,7 +51,7 @@ def serve(flags: ServerFlags, stop: threading.Event) -> None:
     """Loads the model, serves it, and returns some seconds after `stop` is set.
 
     Raises:
-        OSError, RuntimeError: if a port is taken.
+        OSError: if a port is taken.
         ServingError: if the first version of the model does not load.
     """
     with contextlib.ExitStack() as stack:
@@ -123,7 +123,12 @@ def _grpc(flags: ServerFlags, manager: "ModelManager") -> Iterator[None]:
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         grpc_services.ModelService(manager), server
     )
-    port = server.add_insecure_port(f"{flags.bind_address}:{flags.port}")
+    try:
+        port = server.add_insecure_port(f"{flags.bind_address}:{flags.port}")
+    except RuntimeError as error:
+        raise OSError(
+            f"--port: can't listen on {flags.bind_address}:{flags.port}; give a free port"
+        ) from error
     server.start()
     _log.info("Running gRPC ModelServer at %s:%s ...", flags.bind_address, port)
     try:

@@ -8,8 +8,9 @@ from concurrent import futures
 from typing import Any
 
 from absl import logging
-from tfx.components.infra_validator import error_types
+from tfx.components.infra_validator import error_types, serving_bins
 from tfx.components.infra_validator import executor as infra_validator_executor
+from tfx.proto import infra_validator_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.serving_validator import questions, servers
@@ -33,9 +34,11 @@ Answered = tuple[str, Questions, Expected]
 
 
 class Executor(infra_validator_executor.Executor):
-    """InfraValidator's executor with another question: not "does it load and answer?" but "does it
-    answer as in training?". What surrounds the question (copying the model into a server's layout,
-    tries, blessing) is TFX's own."""
+    """InfraValidator's executor, asking not "does it answer?" but "does it answer as in training?".
+
+    What surrounds the question (copying the model into a server's layout, tries, blessing) is
+    TFX's own.
+    """
 
     def Do(
         self,
@@ -51,7 +54,14 @@ class Executor(infra_validator_executor.Executor):
         self._exec_properties = exec_properties
         super().Do(input_dict, output_dict, exec_properties)
 
-    def _ValidateOnce(self, model_path, serving_binary, serving_spec, validation_spec, requests):
+    def _ValidateOnce(
+        self,
+        model_path: str,
+        serving_binary: serving_bins.ServingBinary,
+        serving_spec: infra_validator_pb2.ServingSpec,
+        validation_spec: infra_validator_pb2.ValidationSpec,
+        requests: list,
+    ) -> None:
         """TFX's hook: it catches what this raises, and then writes INFRA_NOT_BLESSED."""
         tolerance = self._exec_properties[TOLERANCE_KEY]
         start = time.monotonic()

@@ -4,7 +4,8 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
+
+from tfx.dsl.io import fileio
 
 from components.serving_validator.comparison import Comparison
 
@@ -36,7 +37,7 @@ class Report:
         """Whether every answer agreed."""
         return not self.reason
 
-    def write(self, folder: str) -> Path:
+    def write(self, folder: str) -> str:
         """Writes validation.json into `folder`; returns its path."""
         shown = [
             dataclasses.replace(comparison, mismatches=comparison.mismatches[:_MAX_MISMATCHES])
@@ -46,11 +47,11 @@ class Report:
             "blessed": self.blessed,
             **dataclasses.asdict(dataclasses.replace(self, comparisons=shown)),
         }
-        path = Path(folder, REPORT_FILE)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".tmp")
-        beside.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(beside, path)
+        path = os.path.join(folder, REPORT_FILE)
+        fileio.makedirs(folder)
+        with fileio.open(f"{path}.tmp", "w") as file:
+            file.write(json.dumps(document, indent=1))
+        fileio.rename(f"{path}.tmp", path, overwrite=True)
         return path
 
 

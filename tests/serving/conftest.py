@@ -2,7 +2,8 @@
 
 The suite runs against the development server, started here, or against any server that is told:
 
-    SERVING_TARGET=HOST:GRPC_PORT,HOST:REST_PORT SERVING_MODEL_BASE=DIR pytest tests/serving/test_conformance_*.py
+    SERVING_TARGET=HOST:GRPC_PORT,HOST:REST_PORT SERVING_MODEL_BASE=DIR \\
+        python -m pytest tests/serving -k conformance
 
 where that server serves DIR under the name `toy`; the suite puts the toy model there.
 """

@@ -58,7 +58,7 @@ def test_the_servers_refusal_is_the_error(address, transport):
 def test_a_server_that_is_not_there_is_named(transport):
     with (
         Client("127.0.0.1:1", MODEL, transport, deadline_seconds=3) as client,
-        pytest.raises(ClientError, match="127.0.0.1:1"),
+        pytest.raises(ClientError, match=r"127\.0\.0\.1:1"),
     ):
         client.predict(["x"])
 

@@ -148,7 +148,7 @@ def test_waiting_ends_with_the_reason_when_the_first_version_is_given_up(tmp_pat
     break_version(tmp_path, 1)
     manager = manager_of(tmp_path, max_num_load_retries=1, file_system_poll_wait_seconds=0)
     manager.start()
-    with pytest.raises(ServingError, match="did not become available.*version: 1.*Can't parse"):
+    with pytest.raises(ServingError, match=r"did not become available.*version: 1.*Can't parse"):
         manager.wait_until_available(threading.Event())
 
 

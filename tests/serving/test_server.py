@@ -1,5 +1,6 @@
 """The server as a process: starting, stopping, swapping, and what it does not have."""
 
+import errno
 import os
 import signal
 import socket
@@ -82,7 +83,7 @@ def test_a_signal_stops_it_while_it_waits_for_a_model(tmp_path):
 def test_a_model_that_does_not_load_ends_it_with_the_reason(tmp_path):
     (tmp_path / "1").mkdir()
     with (
-        pytest.raises(ServerFailed, match="(?s)ended with code 1.*Could not find SavedModel"),
+        pytest.raises(ServerFailed, match=r"(?s)ended with code 1.*Could not find SavedModel"),
         ServerProcess(tmp_path, flags={"max_num_load_retries": 0}),
     ):
         pass
@@ -92,9 +93,7 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(
-                ServerFailed, match=rf"--rest_api_port: can't listen on 127.0.0.1:{port}"
-            ),
+            pytest.raises(ServerFailed, match=rf"can't listen on 127\.0\.0\.1:{port}"),
             ServerProcess(tmp_path, flags={"rest_api_port": port}),
         ):
             pass
@@ -103,7 +102,7 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(tmp_path):
 def test_a_grpc_port_in_use_is_an_error_not_a_share(model_base, addresses):
     port = addresses[0].rsplit(":", 1)[1]
     with (
-        pytest.raises(ServerFailed, match=rf"ended with code 1.*"),
+        pytest.raises(ServerFailed, match=r"(?s)ended with code 1.*--port: can't listen"),
         ServerProcess(model_base, "toy", flags={"port": port}),
     ):
         pass
@@ -111,7 +110,7 @@ def test_a_grpc_port_in_use_is_an_error_not_a_share(model_base, addresses):
 
 def test_a_server_never_ready_is_given_up(tmp_path):
     with (
-        pytest.raises(ServerFailed, match="was not ready after 0.2 s"),
+        pytest.raises(ServerFailed, match=r"was not ready after 0\.2 s"),
         ServerProcess(tmp_path, ready_seconds=0.2),
     ):
         pass
@@ -119,8 +118,8 @@ def test_a_server_never_ready_is_given_up(tmp_path):
 
 def test_it_listens_on_loopback_only(addresses):
     port = int(addresses[1].rsplit(":", 1)[1])
-    with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):
-        pass
+    with socket.socket() as elsewhere:
+        assert elsewhere.connect_ex(("127.0.0.2", port)) == errno.ECONNREFUSED
 
 
 @pytest.mark.parametrize(
