@@ -7,6 +7,7 @@ https://obophenotype.github.io/human-phenotype-ontology/annotations/phenotype_hp
 import collections
 import csv
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,7 +111,7 @@ def pooled_frequency(texts: list[str], unknown: float) -> float:
         for text in texts
         if text
     ]
-    return sum(known) / len(known) if known else unknown
+    return math.fsum(known) / len(known) if known else unknown
 
 
 def _stanzas(obo: Path) -> Iterator[dict[str, list[str]]]:

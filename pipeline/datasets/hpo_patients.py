@@ -6,6 +6,7 @@ findings of other origin, and findings that are named only to be denied.
 """
 
 import json
+import math
 import random
 import re
 from pathlib import Path
@@ -91,7 +92,8 @@ def _choose(hpo: Path, settings: PatientSettings) -> list[Disease]:
             for disease in diseases.values()
             if disease.id.startswith("OMIM:")
             and len(disease.frequencies) >= settings.fewest_phenotypes
-            and sum(disease.frequencies.values()) >= 2 * _FEWEST_FINDINGS
+            # fsum: Python 3.12's sum rounds otherwise than earlier ones
+            and math.fsum(disease.frequencies.values()) >= 2 * _FEWEST_FINDINGS
         ),
         key=lambda disease: disease.id,
     )
