@@ -60,7 +60,7 @@ def _source(module_name: str) -> Path | None:
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _parse(path: Path, modified_ns: int) -> ast.Module:
     del modified_ns  # part of the cache key only
     return ast.parse(path.read_bytes(), filename=str(path))

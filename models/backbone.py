@@ -7,13 +7,13 @@ from models.config import BackboneConfig
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
-def exact_gelu(x):
+def exact_gelu(x: keras.KerasTensor) -> keras.KerasTensor:
     """x·Φ(x) with the error function (arXiv 1606.08415), not its tanh approximation."""
     return keras.activations.gelu(x, approximate=False)
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
-def tanh_gelu(x):
+def tanh_gelu(x: keras.KerasTensor) -> keras.KerasTensor:
     """The tanh approximation of x·Φ(x) (arXiv 1606.08415, section 2)."""
     return keras.activations.gelu(x, approximate=True)
 

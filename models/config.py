@@ -1,4 +1,4 @@
-"""Settings of everything in `models/`, in one module that imports no TensorFlow, so that they load at once."""
+"""Settings of everything in `models/`, in a module without TensorFlow, so that they load at once."""
 
 from typing import Literal
 
@@ -48,7 +48,8 @@ class ClassifierConfig(Config):
     def _length_fits(self) -> "ClassifierConfig":
         if self.max_length > self.backbone.max_sequence_length:
             raise ValueError(
-                f"max_length {self.max_length} is above the backbone's {self.backbone.max_sequence_length} positions"
+                f"max_length {self.max_length} is above the backbone's "
+                f"{self.backbone.max_sequence_length} positions"
             )
         return self
 

@@ -1,9 +1,9 @@
 """Optimizers and learning-rate schedules."""
 
 import keras
+import tensorflow as tf
 
 from models.config import OptimizerConfig
-
 
 # Norms and biases are not decayed (BERT's optimization.py, `exclude_from_weight_decay`).
 _NO_DECAY = ("bias", "gamma", "beta")
@@ -16,7 +16,7 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak: float, warmup_steps: int, total_steps: int):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate of the update that follows `step` finished ones."""
         step = keras.ops.cast(step, "float32")
         rise = (step + 1) / max(self.warmup_steps, 1)

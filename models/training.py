@@ -3,13 +3,14 @@
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
 from models.config import TrainingConfig
 from models.optimization import build_optimizers
-from models.tasks import Batch, Task
+from models.tasks import Batch, Sums, Task
 
 logger = logging.getLogger("sciformer.training")
 
@@ -61,7 +62,7 @@ def fit(
     optimizers = build_optimizers(task.model, config.optimizer, config.epochs * steps_per_epoch)
 
     @tf.function(reduce_retracing=True)
-    def train_step(batch: Batch) -> dict[str, tf.Tensor]:
+    def train_step(batch: Batch) -> Sums:
         with tf.GradientTape() as tape:
             sums = task.sums(batch, training=True)
             loss = sums["loss"][0] / sums["loss"][1]
@@ -71,7 +72,7 @@ def fit(
         return sums
 
     @tf.function(reduce_retracing=True)
-    def eval_step(batch: Batch) -> dict[str, tf.Tensor]:
+    def eval_step(batch: Batch) -> Sums:
         return task.sums(batch, training=False)
 
     history: list[Epoch] = []
@@ -123,7 +124,10 @@ class _Progress:
 
 
 def _mean_over(
-    step, batches: tf.data.Dataset, split: str, progress: _Progress | None = None
+    step: Callable[[Batch], Sums],
+    batches: tf.data.Dataset,
+    split: str,
+    progress: _Progress | None = None,
 ) -> dict[str, float]:
     totals: dict[str, list[float]] = {}
     for number, batch in enumerate(batches, start=1):

@@ -6,16 +6,19 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import json
+import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pipeline.config_loader import ConfigError, load_config
 from pipeline.configs import PipelineConfig
+from pipeline.logs import quiet
 
+DEMO_CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
 EXIT_FAILED, EXIT_CONFIG, EXIT_NOT_BLESSED = 1, 2, 3
 
 app = typer.Typer(
@@ -25,12 +28,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="A YAML file, such as those in configs/.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="A YAML file, such as those in configs/.")
+]
 SetOption = Annotated[
     list[str],
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Overrides one key, e.g. training.epochs=5; may be repeated."),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Overrides one key, e.g. training.epochs=5; may be repeated.",
+    ),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="All logs, on standard error.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="All logs, on standard error.")
+]
 
 
 def _load(path: Path, overrides: list[str]) -> PipelineConfig:
@@ -52,11 +64,7 @@ def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = Fal
     raise typer.Exit(_exit_code(summary))
 
 
-def _run(settings: PipelineConfig, verbose: bool) -> dict:
-    import logging
-
-    from pipeline.logs import quiet
-
+def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str, Any]:
     folder = Path(settings.root, settings.name)
     with quiet(folder / "log.txt", verbose) as console:
         with console.status("importing TensorFlow Extended …"):
@@ -77,14 +85,50 @@ def _run(settings: PipelineConfig, verbose: bool) -> dict:
         finally:
             logging.getLogger("sciformer").removeHandler(progress)
         show_summary(console, summary)
-        console.print(f"summary: {folder / run_id / 'summary.json'}", highlight=False)
+        if ask and summary["pushed"]:
+            from pipeline.demo import ask_served_model
+
+            ask_served_model(console, summary)
+        console.print(
+            f"summary: {folder / run_id / 'summary.json'}", highlight=False, soft_wrap=True
+        )
         if summary["error"]:
-            console.print(f"log: {folder / 'log.txt'}", highlight=False)
+            console.print(f"log: {folder / 'log.txt'}", highlight=False, soft_wrap=True)
     return summary
 
 
-def _exit_code(summary: dict) -> int:
+def _exit_code(summary: dict[str, Any]) -> int:
     return {"succeeded": 0, "not_blessed": EXIT_NOT_BLESSED}.get(summary["status"], EXIT_FAILED)
+
+
+@app.command()
+def demo(set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
+    """Run the demo config, then serve the pushed model and ask it about three unseen abstracts."""
+    summary = _run(_load(DEMO_CONFIG, set_), verbose, ask=True)
+    raise typer.Exit(_exit_code(summary))
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which; all of them by default.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Only say what there is.")] = False,
+) -> None:
+    """Fetch data sets and weights into the cache, so that later runs need no network."""
+    from pipeline.datasets.fetch import DatasetError
+    from pipeline.datasets.fetch import fetch as fetch_one
+    from pipeline.datasets.registry import DATASETS
+
+    for name in names or DATASETS:
+        if list_:
+            typer.echo(f"{name:<20} {DATASETS[name].licence}")
+            continue
+        try:
+            typer.echo(f"{name:<20} {fetch_one(name)}")
+        except DatasetError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_FAILED) from None
 
 
 @app.command()
@@ -97,8 +141,6 @@ def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
 @app.command()
 def show(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Print the graph: each component, what it reads and what it writes."""
-    from pipeline.logs import quiet
-
     settings = _load(config, set_)
     with quiet(Path(settings.root, settings.name, "log.txt")):
         from pipeline.graph import graph_text
@@ -109,7 +151,9 @@ def show(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
 
 @app.command()
 def lineage(
-    run: Annotated[str, typer.Argument(help="A run id, or the path of a run's folder or summary.json.")],
+    run: Annotated[
+        str, typer.Argument(help="A run id, or the path of a run's folder or summary.json.")
+    ],
     root: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
 ) -> None:
     """Print which data, vocabulary, weights and config made a run's model."""
@@ -125,15 +169,15 @@ def lineage(
 @app.command()
 def predict(
     config: ConfigOption,
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; standard input, one a line, by default.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; standard input, one a line, by default.")
+    ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of a table.")] = False,
     set_: SetOption = [],  # noqa: B006
 ) -> None:
     """Ask the newest pushed model of a config's pipeline."""
     settings = _load(config, set_)
     questions = texts or [line.rstrip("\n") for line in sys.stdin]
-    from pipeline.logs import quiet
-
     with quiet(Path(settings.root, settings.name, "log.txt")):
         from pipeline.predict import PredictError
         from pipeline.predict import predict as ask

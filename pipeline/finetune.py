@@ -109,7 +109,9 @@ def _example_gen(data: DataConfig, inputs: Inputs) -> MedlineExampleGen | TextEx
     return TextExampleGen(inputs.data, data.text)
 
 
-def _transform(config: PipelineConfig, inputs: Inputs, examples: Channel, schema: Channel):
+def _transform(
+    config: PipelineConfig, inputs: Inputs, examples: Channel, schema: Channel
+) -> tfx.components.Transform:
     settings = preprocessing_config(
         inputs.vocabulary, inputs.vocabulary_hash, config.model.max_length
     )
@@ -125,7 +127,9 @@ def _transform(config: PipelineConfig, inputs: Inputs, examples: Channel, schema
     )
 
 
-def _trainer(config: PipelineConfig, inputs: Inputs, transform: tfx.components.Transform):
+def _trainer(
+    config: PipelineConfig, inputs: Inputs, transform: tfx.components.Transform
+) -> tfx.components.Trainer:
     settings = TrainerSettings(
         vocabulary=inputs.vocabulary,
         vocabulary_hash=inputs.vocabulary_hash,

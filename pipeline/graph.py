@@ -26,7 +26,9 @@ def graph_text(config: PipelineConfig) -> str:
         lines.append(f"\n{node.node_info.id}")
         for key, spec in sorted(node.inputs.inputs.items()):
             producers = sorted({channel.producer_node_query.id for channel in spec.channels} - {""})
-            lines.append(f"  ← {key}" + (f" of {', '.join(producers)}" if producers else " of any run"))
+            lines.append(
+                f"  ← {key}" + (f" of {', '.join(producers)}" if producers else " of any run")
+            )
         lines += [f"  → {key}" for key in sorted(node.outputs.outputs)]
     return "\n".join(lines)
 

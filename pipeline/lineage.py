@@ -31,7 +31,9 @@ def lineage_text(run: str, root: Path) -> str:
         f"weights     {inputs['weights_hash']}  {inputs['weights']}"
         if inputs["weights"]
         else "weights     random, from training.seed",
-        f"pushed      version {pushed['version']}  {pushed['path']}" if pushed else "pushed      nothing",
+        f"pushed      version {pushed['version']}  {pushed['path']}"
+        if pushed
+        else "pushed      nothing",
         "artifacts",
     ]
     states = summary["components"]
@@ -49,6 +51,7 @@ def _find(run: str, root: Path) -> Path:
     if not found:
         known = sorted(path.parent.name for path in root.glob("*/*/summary.json"))[-5:]
         raise LineageError(
-            f"no run {run!r} under {root}" + (f"; the latest are {', '.join(known)}" if known else "; there is none")
+            f"no run {run!r} under {root}"
+            + (f"; the latest are {', '.join(known)}" if known else "; there is none")
         )
     return found[0]

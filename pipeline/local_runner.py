@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_runner
-from tfx.dsl.compiler import constants
 from tfx.proto.orchestration import pipeline_pb2
 
 RAN, CACHED, FAILED = "ran", "cached", "failed"
@@ -105,7 +105,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
             ).launch()
             state, outputs = _published(store, info.execution_id)
-        except Exception as error:  # noqa: BLE001 - whatever a component raises is reported
+        except Exception as error:
             return NodeRun(node_id, FAILED, time.monotonic() - began, {}, error)
         return NodeRun(node_id, state, time.monotonic() - began, outputs) if is_component else None
 

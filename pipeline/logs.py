@@ -38,7 +38,9 @@ def quiet(log_file: Path, verbose: bool = False) -> Iterator[Console]:
         with open(log_file, "ab") as file:
             os.dup2(file.fileno(), 2)
         warnings.simplefilter("ignore")
-        logging.basicConfig(level=logging.INFO, force=True, format="%(asctime)s %(name)s %(message)s")
+        logging.basicConfig(
+            level=logging.INFO, force=True, format="%(asctime)s %(name)s %(message)s"
+        )
         logging.getLogger("absl").addFilter(_not_noise)
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
         with os.fdopen(terminal, "w", closefd=False) as stream:

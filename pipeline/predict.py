@@ -26,9 +26,13 @@ def newest_version(config: PipelineConfig) -> Path:
         PredictError: nothing was pushed yet.
     """
     serving = local_paths(config)["serving"]
-    versions = [p for p in serving.glob("*") if p.name.isdigit() and (p / "saved_model.pb").is_file()]
+    versions = [
+        p for p in serving.glob("*") if p.name.isdigit() and (p / "saved_model.pb").is_file()
+    ]
     if not versions:
-        raise PredictError(f"no pushed model in {serving}: run the pipeline first; a model is pushed once blessed")
+        raise PredictError(
+            f"no pushed model in {serving}: run the pipeline first; a model is pushed once blessed"
+        )
     return max(versions, key=lambda path: int(path.name))
 
 
@@ -45,13 +49,20 @@ def predict(config: PipelineConfig, texts: Sequence[str]) -> list[dict[str, Any]
     answers: list[dict[str, Any]] = []
     for i in range(0, len(texts), _BATCH):
         batch = list(texts[i : i + _BATCH])
-        outputs = {name: tensor.numpy() for name, tensor in signature(text=tf.constant(batch)).items()}
+        outputs = {
+            name: tensor.numpy() for name, tensor in signature(text=tf.constant(batch)).items()
+        }
         for row, text in enumerate(batch):
             classes = [name.decode() for name in outputs["classes"][row]]
             by_class = dict(zip(classes, outputs["probabilities"][row].tolist(), strict=True))
             label = outputs["label"][row].decode()
             answers.append(
-                {"text": text, "label": label, "probability": by_class[label], "probabilities": by_class}
+                {
+                    "text": text,
+                    "label": label,
+                    "probability": by_class[label],
+                    "probabilities": by_class,
+                }
             )
     return answers
 
@@ -60,6 +71,10 @@ def predictions_table(answers: Sequence[dict[str, Any]]) -> Table:
     """Text, label and probability in columns."""
     table = Table("text", "label", "probability")
     for answer in answers:
-        text = answer["text"] if len(answer["text"]) <= _EXCERPT else answer["text"][: _EXCERPT - 1] + "…"
+        text = (
+            answer["text"]
+            if len(answer["text"]) <= _EXCERPT
+            else answer["text"][: _EXCERPT - 1] + "…"
+        )
         table.add_row(text, answer["label"], f"{answer['probability']:.3f}")
     return table

@@ -69,7 +69,8 @@ def _show_time(console: Console, summary: dict[str, Any]) -> None:
     training = summary["components"].get("Trainer", {}).get("seconds", 0)
     total = summary["seconds"]
     console.print(
-        f"{total:.1f} s: {training:.1f} s training, {total - training:.1f} s everything else", highlight=False
+        f"{total:.1f} s: {training:.1f} s training, {total - training:.1f} s everything else",
+        highlight=False,
     )
 
 

@@ -104,7 +104,7 @@ def _summarise(
 
 
 def _data_fingerprint(runs: list[NodeRun]) -> str | None:
-    """TFX's own fingerprint of the input files (names, sizes, times, checksum), from the examples artifact."""
+    """TFX's own fingerprint of the input files (number, bytes, checksums of their times)."""
     for node in runs:
         for artifact in node.outputs.get("examples", []):
             if value := artifact.custom_properties["input_fingerprint"].string_value:

@@ -138,9 +138,9 @@ install() {
         mirror=${PIP_INDEX_URL:-$(.venv-uv/bin/pip config get global.index-url 2>/dev/null || true)}
         if [[ -n $mirror ]]; then export UV_DEFAULT_INDEX=$mirror; fi
     fi
-    # The lock constrains what packages are built with, too. One line a package would be too many.
+    # The lock constrains what packages are built with, too. Two lines a package are too many.
     "$uv" pip sync --python .venv/bin/python --require-hashes --build-constraints "$lock" \
-        --compile-bytecode "$lock" 2>&1 | sed '/^ [+-] /d; s/^/install: /'
+        --compile-bytecode "$lock" 2>&1 | sed -E '/^ ([+-]|Downloaded|  *Buil[td])/d; s/^/install: /'
     verify
     describe "$stack" >"$stamp.new"
     mv "$stamp.new" "$stamp"

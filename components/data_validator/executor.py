@@ -86,8 +86,8 @@ def _empty_split_problems(
     statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList], config: ValidationConfig
 ) -> list[str]:
     return [
-        f"split {split} has {n} examples, validation.min_split_examples asks for {config.min_split_examples}: "
-        "look at data.splits, and at what was quarantined or filtered"
+        f"split {split} has {n} examples, validation.min_split_examples asks for "
+        f"{config.min_split_examples}: look at data.splits, and at what was quarantined or filtered"
         for split, stats in statistics.items()
         if (n := stats.datasets[0].num_examples if stats.datasets else 0)
         < config.min_split_examples
@@ -139,7 +139,7 @@ def _load_baseline(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     path = os.path.join(folder, "Split-train", "FeatureStats.pb")
     if not os.path.exists(path):
         raise DataValidationError(
-            f"validation.baseline_statistics: {path} does not exist; give the folder of a StatisticsGen artifact"
+            f"validation.baseline_statistics: {path} does not exist; give a StatisticsGen artifact's folder"
         )
     return tfdv.load_stats_binary(path)
 

@@ -4,7 +4,7 @@ TFMA's own binarized metrics want every class id in the EvalConfig, which is wri
 read; these take the classes from the predictions' width.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -80,7 +80,11 @@ def _calibration_computations(
 class _Sum(beam.CombineFn):
     """Adds up an array per example; the empty accumulator is None, since the classes are not known yet."""
 
-    def __init__(self, per_example, result):
+    def __init__(
+        self,
+        per_example: Callable[[int, np.ndarray], np.ndarray],
+        result: Callable[[np.ndarray], dict[tfma.metrics.MetricKey, float]],
+    ):
         self._per_example, self._result = per_example, result
 
     def create_accumulator(self) -> np.ndarray | None:

@@ -30,7 +30,7 @@ class ExampleGenSpec(component_spec.ComponentSpec):
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
         "files_fingerprint": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {}
+    INPUTS: dict[str, component_spec.ChannelParameter] = {}
     OUTPUTS = {
         standard_component_specs.EXAMPLES_KEY: component_spec.ChannelParameter(
             type=standard_artifacts.Examples

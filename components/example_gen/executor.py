@@ -2,6 +2,7 @@
 
 import abc
 import collections
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -119,13 +120,12 @@ class _ReadFile(beam.DoFn):
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
-            if isinstance(outcome, Record):
-                outcome = self._admit(outcome)
-            if isinstance(outcome, Rejected):
-                row = (outcome.reason, outcome.to_json(source))
+            admitted = self._admit(outcome) if isinstance(outcome, Record) else outcome
+            if isinstance(admitted, Rejected):
+                row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)
             else:
-                yield beam.pvalue.TaggedOutput(*outcome)
+                yield beam.pvalue.TaggedOutput(*admitted)
         yield beam.pvalue.TaggedOutput(_COUNTS, counts)
 
     def _outcomes(self, path: str) -> Iterator[Outcome]:
@@ -205,14 +205,10 @@ def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
 def _write_counts(outcomes: Any, split_names: list[str], uri: str) -> None:
     """Counts what is written, so that it can be held against what was read."""
     tallies = [
-        outcomes[name]
-        | f"TallyKept[{name}]" >> beam.ParDo(_Tally(lambda _, name=name: ("kept_by_split", name)))
+        outcomes[name] | f"TallyKept[{name}]" >> beam.ParDo(_Tally(functools.partial(_kept, name)))
         for name in split_names
     ]
-    tallies.append(
-        outcomes[_REJECTED]
-        | "TallyRejected" >> beam.ParDo(_Tally(lambda row: ("quarantined_by_reason", row[0])))
-    )
+    tallies.append(outcomes[_REJECTED] | "TallyRejected" >> beam.ParDo(_Tally(_quarantined)))
     _ = (
         (*tallies, outcomes[_COUNTS])
         | "AllCounts" >> beam.Flatten()
@@ -220,6 +216,14 @@ def _write_counts(outcomes: Any, split_names: list[str], uri: str) -> None:
         | "CheckCounts" >> beam.Map(quarantine.Counts.of, split_names)
         | "WriteCounts" >> beam.Map(quarantine.write_counts, uri)
     )
+
+
+def _kept(split: str, _: bytes) -> tuple[str, str]:
+    return "kept_by_split", split
+
+
+def _quarantined(row: tuple[str, str]) -> tuple[str, str]:
+    return "quarantined_by_reason", row[0]
 
 
 def _sum_counts(counts: Iterable[Counts]) -> Counts:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+ByteStream = io.BufferedReader | gzip.GzipFile
 GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 @contextlib.contextmanager
-def open_bytes(path: str) -> Iterator[io.BufferedIOBase]:
+def open_bytes(path: str) -> Iterator[ByteStream]:
     """Opens a file of any Beam file system for reading; a name ending in `.gz` is decompressed.
 
     Reading raises one of GZIP_ERRORS where the compressed data are cut or damaged; everything

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+Features = dict[str, Sequence[str] | Sequence[int] | Sequence[float]]
+
 _EXCERPT_CHARACTERS = 200
 _LENGTH_BANDS = ((50, "0-49"), (100, "50-99"), (200, "100-199"), (400, "200-399"))
 
@@ -31,7 +33,7 @@ class Record:
     key: str
     text: str
     label: str | None
-    features: dict[str, list[str] | list[int] | list[float]]
+    features: Features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +94,7 @@ def serialize(record: Record) -> bytes:
     Raises:
         UnicodeEncodeError: a string holds a lone surrogate.
     """
-    features: dict[str, list[str] | list[int] | list[float]] = {
+    features: Features = {
         **record.features,
         "key": [record.key],
         "text": [record.text],
@@ -103,12 +105,12 @@ def serialize(record: Record) -> bytes:
     example = tf.train.Example()
     for name, values in features.items():
         feature = example.features.feature[name]
-        if not values or isinstance(values[0], str):
-            feature.bytes_list.value.extend(value.encode() for value in values)
-        elif isinstance(values[0], int):
+        if values and isinstance(values[0], int):
             feature.int64_list.value.extend(values)
-        else:
+        elif values and isinstance(values[0], float):
             feature.float_list.value.extend(values)
+        else:
+            feature.bytes_list.value.extend(str(value).encode() for value in values)
     return example.SerializeToString(deterministic=True)
 
 

@@ -21,9 +21,10 @@ def assign_split(key: str, config: SplitConfig) -> str:
         if int(key) % config.test_rule.modulus == config.test_rule.remainder:
             return "test"
         return "eval" if place < config.eval else "train"
-    if place < config.test:
+    test = config.test or 0.0
+    if place < test:
         return "test"
-    return "eval" if place < config.test + config.eval else "train"
+    return "eval" if place < test + config.eval else "train"
 
 
 def _fraction(key: str, salt: str) -> float:

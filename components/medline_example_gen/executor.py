@@ -7,7 +7,7 @@ from lxml import etree
 
 from components.example_gen.executor import ExampleGenExecutor
 from components.example_gen.files import open_bytes
-from components.example_gen.records import Filtered, Outcome, Reader, Record, Rejected
+from components.example_gen.records import Features, Filtered, Outcome, Reader, Record, Rejected
 from components.medline_example_gen import citation as citations
 from components.medline_example_gen.config import MedlineConfig
 from components.medline_example_gen.fragments import Fragment, cut
@@ -77,7 +77,7 @@ class MedlineReader(Reader):
             "abstract": " ".join(f"{name}: {text}" if name else text for name, text in sections),
         }
         key = citations.pmid(citation)
-        features = {
+        features: Features = {
             **{name: [text] for name, text in fields.items()},
             "section_labels": [name for name, _ in sections if name],
             "mesh": [heading.descriptor for heading in headings],

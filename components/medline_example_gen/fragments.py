@@ -7,9 +7,10 @@ do its entities.
 """
 
 import dataclasses
-import io
 import re
 from collections.abc import Iterator
+
+from components.example_gen.files import ByteStream
 
 _OPENING = re.compile(rb"<(PubmedArticle|PubmedBookArticle|DeleteCitation)(?=[\s>])")
 _LONGEST_OPENING = len(b"<PubmedBookArticle>")
@@ -38,7 +39,7 @@ class Fragment:
     content: bytes
 
 
-def cut(stream: io.BufferedIOBase, max_bytes: int) -> Iterator[Fragment]:
+def cut(stream: ByteStream, max_bytes: int) -> Iterator[Fragment]:
     """Yields the pieces of one `PubmedArticleSet`, in order.
 
     Args:
@@ -49,7 +50,7 @@ def cut(stream: io.BufferedIOBase, max_bytes: int) -> Iterator[Fragment]:
 
 
 class _Cutter:
-    def __init__(self, stream: io.BufferedIOBase, max_bytes: int):
+    def __init__(self, stream: ByteStream, max_bytes: int):
         self._stream = stream
         self._max_bytes = max_bytes
         self._buffer = b""
@@ -93,6 +94,7 @@ class _Cutter:
     def _record(self) -> Fragment:
         """Takes the record that the buffer begins with."""
         line, opening = self._line, _OPENING.match(self._buffer)
+        assert opening, "_gap stops at a record"
         kind = opening[1].decode()
         end_tag = b"</" + opening[1] + b">"
         end, searched = -1, 0

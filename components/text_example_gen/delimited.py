@@ -7,18 +7,20 @@ quote does not swallow what follows.
 import collections
 import csv
 import io
+import re
 from collections.abc import Iterator
 
-from components.example_gen.files import GZIP_ERRORS, open_bytes
+from components.example_gen.files import GZIP_ERRORS, ByteStream, open_bytes
 from components.example_gen.records import InputError, Rejected
 from components.text_example_gen.config import TextConfig
 from components.text_example_gen.rows import Row
 
 # csv refuses NUL before Python 3.11; a lone surrogate no decoder produces stands in for it.
 _NUL = "\udc00"
+_NO_TEXT = re.compile("[\udc00-\udcff]")  # those, and what "surrogateescape" makes of other bytes
 
 
-class _TooLong(Exception):
+class _TooLong(csv.Error):
     """The row under way is over the size limit."""
 
 
@@ -43,7 +45,7 @@ class _Lines:
         self.row.append(line)
         self._length += len(line)
         if self._length > self._max_length:
-            raise _TooLong
+            raise _TooLong("the row is over six times `max_text_bytes`")
         return line
 
     def start_row(self) -> int:
@@ -61,7 +63,7 @@ class _Lines:
     def _read(self) -> str:
         line = self._stream.readline(self._max_length + 1)
         rest = line
-        while len(rest) > 0 and len(line) > self._max_length and not rest.endswith(("\n", "\r")):
+        while rest and len(line) > self._max_length and not rest.endswith(("\n", "\r")):
             rest = self._stream.readline(1 << 16)
         return line.replace("\0", _NUL)
 
@@ -92,22 +94,22 @@ def rows(path: str, config: TextConfig) -> Iterator[Row | Rejected]:
 
 
 def _open_table(
-    path: str, stream: io.BufferedIOBase, config: TextConfig
-) -> tuple[_Lines, Iterator]:
+    path: str, stream: ByteStream, config: TextConfig
+) -> tuple[_Lines, Iterator[list[str]]]:
     tabs = config.format == "tsv" or path.removesuffix(".gz").endswith(".tsv")
+    delimiter = config.delimiter or ("\t" if tabs else ",")
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     lines = _Lines(text, config.max_row_bytes)
     csv.field_size_limit(config.max_row_bytes)  # of the csv module as a whole; its default is small
-    return lines, csv.reader(
-        lines, delimiter=config.delimiter or ("\t" if tabs else ","), strict=True
-    )
+    return lines, csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def _header(lines: _Lines, table: Iterator[list[str]], path: str) -> list[str] | None:
     for line, fields in _parsed(lines, table):
-        if isinstance(fields, Exception) or _foreign(fields):
-            problem = fields if isinstance(fields, Exception) else "not UTF-8 text"
-            raise InputError(f"{path}, line {line}: the header can't be read ({problem})")
+        if isinstance(fields, csv.Error):
+            raise InputError(f"{path}, line {line}: the header can't be read ({fields})")
+        if _NO_TEXT.search("".join(lines.row)):
+            raise InputError(f"{path}, line {line}: the header can't be read; is the file UTF-8?")
         twice = [name for name, n in collections.Counter(fields).items() if n > 1]
         if twice:
             raise InputError(f"{path}, line {line}: the header names {twice} more than once")
@@ -117,7 +119,7 @@ def _header(lines: _Lines, table: Iterator[list[str]], path: str) -> list[str] |
 
 def _parsed(
     lines: _Lines, table: Iterator[list[str]]
-) -> Iterator[tuple[int, list[str] | csv.Error | _TooLong]]:
+) -> Iterator[tuple[int, list[str] | csv.Error]]:
     """Yields the first line's number and the fields of each row, or why it has none."""
     while True:
         line = lines.start_row()
@@ -125,7 +127,7 @@ def _parsed(
             fields = next(table)
         except StopIteration:
             return
-        except (csv.Error, _TooLong) as error:
+        except csv.Error as error:
             yield line, error
             lines.retry_after_first_line()
             continue
@@ -134,28 +136,27 @@ def _parsed(
 
 
 def _row(
-    fields: list[str] | Exception, header: list[str], number: int, line: int, raw: str
+    fields: list[str] | csv.Error, header: list[str], number: int, line: int, raw: str
 ) -> Row | Rejected:
     position = f"row {number}, line {line}"
 
     def rejected(reason: str, detail: str) -> Rejected:
         return Rejected(position, reason, detail, raw.replace(_NUL, "\0").rstrip("\r\n"))
 
-    if isinstance(fields, _TooLong):
-        return rejected("too_large", "the row is over six times `max_text_bytes`")
     if isinstance(fields, csv.Error):
-        unclosed = "unexpected end of data" in str(fields)
-        return rejected("unclosed_quote" if unclosed else "bad_quoting", str(fields))
+        return rejected(_reason(fields), str(fields))
     if len(fields) != len(header):
         return rejected("column_count", f"expected {len(header)} columns, found {len(fields)}")
-    foreign = _foreign(fields)
-    if foreign == _NUL:
+    no_text = _NO_TEXT.search(raw)
+    if no_text and no_text[0] == _NUL:
         return rejected("nul_byte", "the row holds a NUL byte")
-    if foreign:
-        return rejected("invalid_utf8", f"byte 0x{ord(foreign) - 0xDC00:02x} is not UTF-8 there")
+    if no_text:
+        byte = ord(no_text[0]) - 0xDC00
+        return rejected("invalid_utf8", f"byte 0x{byte:02x} is not UTF-8 there")
     return Row(number, position, dict(zip(header, fields, strict=True)))
 
 
-def _foreign(fields: list[str]) -> str | None:
-    """The first character that stands for a byte which is no text."""
-    return next((c for field in fields for c in field if "\udc00" <= c <= "\udcff"), None)
+def _reason(error: csv.Error) -> str:
+    if isinstance(error, _TooLong):
+        return "too_large"
+    return "unclosed_quote" if "unexpected end of data" in str(error) else "bad_quoting"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from components.example_gen.executor import ExampleGenExecutor
-from components.example_gen.records import InputError, Outcome, Reader, Record, Rejected
+from components.example_gen.records import Features, InputError, Outcome, Reader, Record, Rejected
 from components.text_example_gen import delimited, json_lines, parquet, plain_lines, tf_records
 from components.text_example_gen.config import TextConfig
 from components.text_example_gen.rows import Row
@@ -31,7 +31,12 @@ _SUFFIXES = {
 
 
 class _Unusable(Exception):
-    """A row that must be quarantined: reason, detail."""
+    """A row that must be quarantined."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
 
 
 class TextReader(Reader):
@@ -76,7 +81,8 @@ class TextReader(Reader):
                 key = _name(row, config.key_column, "empty_key")
             return Record(row.position, key, text, self._label(row), self._features(row))
         except _Unusable as problem:
-            return Rejected(row.position, *problem.args, excerpt=text or repr(row.values))
+            excerpt = text or repr(row.values)
+            return Rejected(row.position, problem.reason, problem.detail, excerpt)
 
     def _label(self, row: Row) -> str | None:
         if self._config.label_column is None:
@@ -89,13 +95,13 @@ class TextReader(Reader):
             raise _Unusable("unknown_label", detail)
         return label
 
-    def _features(self, row: Row) -> dict[str, list[str] | list[int] | list[float]]:
-        features = {}
+    def _features(self, row: Row) -> Features:
+        features: Features = {}
         for name, kind in self._config.columns.items():
             if kind == "bytes":
                 features[name] = [_string(row, name)]
             elif (value := _value(row, name)) not in (None, "", b""):
-                features[name] = [_number(name, value, int if kind == "int64" else float)]
+                features[name] = [_integer(name, value) if kind == "int64" else _real(name, value)]
         return features
 
 
@@ -138,17 +144,26 @@ def _name(row: Row, column: str, reason_if_empty: str) -> str:
     return name
 
 
-def _number(column: str, value: Any, kind: type[int] | type[float]) -> int | float:
+def _integer(column: str, value: Any) -> int:
     try:
-        number = kind(value)
-        if kind is int and isinstance(value, float) and number != value:
-            raise ValueError("it has a fraction")
-        if kind is int and not -(2**63) <= number < 2**63:
-            raise ValueError("beyond 64 bits")
-        return number
+        number = int(value)
     except (TypeError, ValueError, OverflowError) as error:
-        detail = f"column {column!r}: {str(value)[:100]!r} is no {kind.__name__} ({error})"
-        raise _Unusable("wrong_type", detail) from None
+        raise _no_number(column, value, "an integer") from error
+    if (isinstance(value, float) and number != value) or not -(2**63) <= number < 2**63:
+        raise _no_number(column, value, "an integer of 64 bits")
+    return number
+
+
+def _real(column: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _no_number(column, value, "a number") from error
+
+
+def _no_number(column: str, value: Any, expected: str) -> _Unusable:
+    detail = f"column {column!r}: expected {expected}, found {str(value)[:100]!r}"
+    return _Unusable("wrong_type", detail)
 
 
 class TextExecutor(ExampleGenExecutor):

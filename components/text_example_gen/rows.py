@@ -1,9 +1,10 @@
 """What the readers of the single formats have in common."""
 
 import dataclasses
-import io
 from collections.abc import Iterator
 from typing import Any
+
+from components.example_gen.files import ByteStream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Row:
     values: dict[str, Any]
 
 
-def lines(stream: io.BufferedIOBase, max_bytes: int) -> Iterator[bytes | None]:
+def lines(stream: ByteStream, max_bytes: int) -> Iterator[bytes | None]:
     """Yields each line without its end; None for one longer than `max_bytes`, which is skipped."""
     while line := stream.readline(max_bytes + 2):
         if len(line.rstrip(b"\r\n")) <= max_bytes:

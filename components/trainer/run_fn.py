@@ -76,8 +76,8 @@ def _build_classifier(
     if settings.weights:
         backbone, backbone_config = load_backbone(settings.weights)
     else:
-        backbone_config = settings.backbone
-        backbone = build_backbone(backbone_config)
+        assert settings.backbone is not None
+        backbone, backbone_config = build_backbone(settings.backbone), settings.backbone
     if len(vocabulary) != backbone_config.vocabulary_size:
         raise ValueError(
             f"{settings.vocabulary} has {len(vocabulary)} tokens, the backbone's vocabulary_size is "
@@ -102,7 +102,8 @@ def _train(
     logger.info("%d training examples, %d tokens", scanned.examples, scanned.tokens)
     weights = None
     if config.balance_classes:
-        weights = scanned.examples / (len(scanned.label_counts) * scanned.label_counts)
+        balanced = scanned.examples / (len(scanned.label_counts) * scanned.label_counts)
+        weights = balanced.tolist()
     history = fit(
         Classification(classifier.model, weights),
         bucketed(train, config.batch_size, max_length, shuffle_seed=config.seed),

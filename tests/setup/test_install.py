@@ -44,7 +44,7 @@ class Machine:
 
     def system(self, name_and_processor: str) -> None:
         name, processor = name_and_processor.split()
-        self.add("uname", f'case $1 in -s) echo {name};; -m) echo {processor};; esac')
+        self.add("uname", f"case $1 in -s) echo {name};; -m) echo {processor};; esac")
 
     def glibc(self, version: str) -> None:
         self.add("getconf", f"echo glibc {version}")
@@ -66,7 +66,7 @@ class Machine:
             name or f"python3.{minor}",
             f"""case $3 in
             *version_info*) echo "(3, {minor}) {not in_venv}" ;;
-            *) echo "{compiler.split()[0]}"; echo "{header if headers else '/nowhere/Python.h'}"
+            *) echo "{compiler.split()[0]}"; echo "{header if headers else "/nowhere/Python.h"}"
                echo {ensurepip} ;;
             esac""",
             folder,
