@@ -32,7 +32,7 @@ from components.example_gen.splits import assign_split
 
 QUARANTINE_KEY = "quarantine"
 READER_CONFIG_KEY = "reader_config"
-Counts = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
+_Totals = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
 _REJECTED = "rejected"
 _COUNTS = "counts"
 
@@ -105,7 +105,7 @@ class ExampleGenExecutor(base_beam_executor.BaseBeamExecutor, abc.ABC):
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> serialized examples by split, (reason, JSON line) of rejected, Counts of a file."""
+    """Path -> serialized examples by split, (reason, JSON line) of rejected, _Totals of a file."""
 
     def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
         self._reader = reader
@@ -114,7 +114,7 @@ class _ReadFile(beam.DoFn):
 
     def process(self, path: str) -> Iterator[Any]:
         source = os.path.relpath(path, self._input_base)
-        counts: Counts = collections.Counter()
+        counts: _Totals = collections.Counter()
         for outcome in self._outcomes(path):
             counts["read", ""] += 1
             if isinstance(outcome, Filtered):
@@ -163,13 +163,13 @@ class _ReadFile(beam.DoFn):
 
 
 class _Tally(beam.DoFn):
-    """Anything -> Counts of a bundle."""
+    """Anything -> _Totals of a bundle."""
 
     def __init__(self, name: Callable[[Any], tuple[str, str]]):
         self._name = name
 
     def start_bundle(self) -> None:
-        self._counts: Counts = collections.Counter()
+        self._counts: _Totals = collections.Counter()
 
     def process(self, element: Any) -> None:
         self._counts[self._name(element)] += 1
@@ -226,5 +226,5 @@ def _quarantined(row: tuple[str, str]) -> tuple[str, str]:
     return "quarantined_by_reason", row[0]
 
 
-def _sum_counts(counts: Iterable[Counts]) -> Counts:
+def _sum_counts(counts: Iterable[_Totals]) -> _Totals:
     return sum(counts, collections.Counter())
