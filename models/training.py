@@ -113,7 +113,7 @@ class _Progress:
     def __call__(self, step: int, loss: float) -> None:
         if time.monotonic() - self._last >= _REPORT_SECONDS:
             self._last = time.monotonic()
-            logger.info(
+            logger.debug(
                 "epoch %d/%d, step %d/%d, loss %.3f",
                 self._epoch,
                 self._epochs,

@@ -53,8 +53,8 @@ def ask_served_model(console: Console, summary: dict[str, Any], count: int = 3) 
     }.items():
         console.print(f"  {name:<16} {_short(Path(path))}", highlight=False, soft_wrap=True)
     console.print(
-        f"serve it yourself: .venv/bin/python -m serving.server --rest_api_port=8501 --model_name={base.name} "
-        f"--model_base_path={_short(base)}",
+        f"serve it yourself: .venv/bin/python -m serving.server --rest_api_port=8501 "
+        f"--model_name={base.name} --model_base_path={_short(base)}",
         highlight=False,
         soft_wrap=True,
     )

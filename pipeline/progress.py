@@ -18,7 +18,7 @@ class Progress(logging.Handler):
     """
 
     def __init__(self, console: Console):
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._console = console
         self._status = console.status("")
         self._node = ""
@@ -36,12 +36,11 @@ class Progress(logging.Handler):
         self._console.print(f"  {run.node:<20} {mark} {run.seconds:6.1f} s", highlight=False)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a log record of ours behind the spinner; keeps epochs as lines where there is no terminal."""
+        """Shows our log records behind the spinner; those of INFO and above also stay as lines."""
         message = record.getMessage()
-        if self._console.is_terminal:
-            self._status.update(f"{self._node}: {message}")
-        else:
-            self._console.print(f"    {message}", highlight=False)
+        self._status.update(f"{self._node}: {message}")
+        if record.levelno >= logging.INFO:
+            self._console.print(f"    {message}", highlight=False, soft_wrap=True)
 
 
 def show_summary(console: Console, summary: dict[str, Any]) -> None:
