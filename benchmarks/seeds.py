@@ -2,8 +2,8 @@
 
 `python -m benchmarks.seeds --config configs/pubmed_disease_area.yaml --seeds 5`
 
-Every seed is a run of the line in which only `training.seed` differs, so all before the Trainer is cached, and a
-benchmark that was stopped goes on where it was.
+Every seed is a run of the line in which only `training.seed` differs, so all before the Trainer is
+cached, and a benchmark that was stopped goes on where it was.
 """
 
 import os
@@ -12,7 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -63,12 +62,8 @@ def main() -> None:
 def _run_seed(config: Path, seed: int, console: Console) -> dict:
     settings = load_config(PipelineConfig, config, [f"training.seed={seed}"])
     console.print(f"[bold]seed {seed}[/]")
-    progress = Progress(console)
-    logging.getLogger("sciformer").addHandler(progress)
-    try:
+    with Progress(console) as progress:
         return run(settings, new_run_id(), progress)
-    finally:
-        logging.getLogger("sciformer").removeHandler(progress)
 
 
 def _examples_uri(summary: dict) -> str:

@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,15 +74,12 @@ def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str
             from pipeline.run import run as run_line
         run_id = new_run_id()
         console.print(f"[bold]{settings.name}[/] run {run_id}")
-        progress = Progress(console)
-        logging.getLogger("sciformer").addHandler(progress)
         try:
-            summary = run_line(settings, run_id, progress)
+            with Progress(console) as progress:
+                summary = run_line(settings, run_id, progress)
         except (InputError, DatasetError) as error:
             console.print(str(error), markup=False)
             raise typer.Exit(EXIT_CONFIG) from None
-        finally:
-            logging.getLogger("sciformer").removeHandler(progress)
         show_summary(console, summary)
         if ask and summary["pushed"]:
             from pipeline.demo import ask_served_model

@@ -4,17 +4,20 @@ import logging
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.local_runner import CACHED, FAILED, NodeRun
 
+_LOGGER = logging.getLogger("sciformer")
 _MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
 
 
 class Progress(logging.Handler):
     """A line per finished component, and a spinner with the newest word of the running one.
 
-    It is a logging handler so that long work, such as training, only has to log on "sciformer".
+    It is a logging handler, for the time of a `with` block, so that long work, such as training, only has
+    to log on "sciformer".
     """
 
     def __init__(self, console: Console):
@@ -22,6 +25,16 @@ class Progress(logging.Handler):
         self._console = console
         self._status = console.status("")
         self._node = ""
+
+    def __enter__(self) -> "Progress":
+        """Begins to listen to our log."""
+        _LOGGER.setLevel(logging.DEBUG)
+        _LOGGER.addHandler(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._status.stop()
+        _LOGGER.removeHandler(self)
 
     def started(self, node: str) -> None:
         """Shows that a component runs."""
@@ -38,9 +51,9 @@ class Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Shows our log records behind the spinner; those of INFO and above also stay as lines."""
         message = record.getMessage()
-        self._status.update(f"{self._node}: {message}")
+        self._status.update(escape(f"{self._node}: {message}"))
         if record.levelno >= logging.INFO:
-            self._console.print(f"    {message}", highlight=False, soft_wrap=True)
+            self._console.print(f"    {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_summary(console: Console, summary: dict[str, Any]) -> None:
@@ -50,6 +63,11 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
         console.print(
             f"rows: {rows['read']} read = {rows['kept']} kept + {rows['quarantined']} quarantined + "
             f"{rows['filtered']} filtered"
+        )
+    if text := summary["text"]:
+        console.print(
+            f"text: {text['coverage']:.2%} of the tokens are in the vocabulary, "
+            f"{text['tokens_mean']:.0f} tokens a text (at most {text['tokens_max']})"
         )
     if summary["metrics"]:
         console.print(_metrics_table(summary["metrics"]))

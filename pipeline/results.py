@@ -5,13 +5,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2
+from tensorflow_metadata.proto.v0 import statistics_pb2
 from tensorflow_model_analysis.proto import validation_result_pb2
 
 from components.evaluator.eval_config import ACCURACY, CROSS_ENTROPY, MACRO_F1
 from components.example_gen.quarantine import read_counts
 from components.trainer.run_fn import METRICS_FILE
+from components.transform.preprocessing import TOKEN_IDS
 from pipeline.local_runner import NodeRun
 
 _OVERALL = ()
@@ -28,6 +31,29 @@ def rows(runs: list[NodeRun]) -> dict[str, Any] | None:
     """Counts of what the ExampleGen read, None if it did not get so far."""
     uri = _uri(runs, "quarantine")
     return read_counts(uri).model_dump() if uri else None
+
+
+def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:
+    """What Transform's statistics say of the tokens of all splits, None if it did not run.
+
+    Returns:
+        `coverage` (share of tokens that are not [UNK]), `token_chars` (mean length of a token),
+        `tokens_mean` and `tokens_max` (of a text, cut to the model's length).
+    """
+    uri = _uri(runs, "post_transform_stats")
+    if uri is None:
+        return None
+    statistics = tfdv.load_stats_binary(str(Path(uri, "FeatureStats.pb")))
+    tokens = tfdv.get_feature_stats(statistics.datasets[0], tfdv.FeaturePath([TOKEN_IDS]))
+    language = statistics_pb2.NaturalLanguageStatistics()
+    next(s for s in tokens.custom_stats if s.name == "nl_statistics").any.Unpack(language)
+    common = getattr(tokens, tokens.WhichOneof("stats")).common_stats
+    return {
+        "coverage": language.feature_coverage,
+        "token_chars": language.avg_token_length,
+        "tokens_mean": common.avg_num_values,
+        "tokens_max": common.max_num_values,
+    }
 
 
 def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:

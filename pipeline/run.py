@@ -80,6 +80,7 @@ def _summarise(
             node.node: {"state": node.state, "seconds": round(node.seconds, 2)} for node in runs
         },
         "rows": results.rows(runs),
+        "text": results.text_statistics(runs),
         "metrics": results.metrics(runs),
         "blessing": blessing,
         "pushed": results.pushed(runs),

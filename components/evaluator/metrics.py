@@ -10,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 _BINS = 15  # as in the source of ExpectedCalibrationError
 
@@ -23,18 +24,24 @@ class ClassificationReport(tfma.metrics.Metric):
     """
 
     def __init__(self, name: str = "macro_f1"):
-        super().__init__(_report_computations, name=name)
+        super().__init__(tfma.metrics.merge_per_key_computations(_report_computations), name=name)
 
 
 class ExpectedCalibrationError(tfma.metrics.Metric):
     """Mean gap between confidence and accuracy over 15 equal bins (arXiv 1706.04599, section 3)."""
 
     def __init__(self, name: str = "expected_calibration_error"):
-        super().__init__(_calibration_computations, name=name)
+        super().__init__(
+            tfma.metrics.merge_per_key_computations(_calibration_computations), name=name
+        )
 
 
 def _report_computations(
-    name: str, model_name: str = "", output_name: str = "", **_: Any
+    name: str,
+    eval_config: config_pb2.EvalConfig | None = None,
+    model_name: str = "",
+    output_name: str = "",
+    **_: Any,  # sub keys, aggregation and weights, which these metrics do without
 ) -> list[tfma.metrics.MetricComputation]:
     def result(confusion: np.ndarray) -> dict[tfma.metrics.MetricKey, float]:
         hits = np.diag(confusion).astype(float)
@@ -57,13 +64,19 @@ def _report_computations(
     keys = [_key(name, model_name, output_name)]
     return [
         tfma.metrics.MetricComputation(
-            keys=keys, preprocessors=None, combiner=_Sum(_confusion, result)
+            keys=keys,
+            preprocessors=None,
+            combiner=_Sum(_confusion, result, eval_config, model_name),
         )
     ]
 
 
 def _calibration_computations(
-    name: str, model_name: str = "", output_name: str = "", **_: Any
+    name: str,
+    eval_config: config_pb2.EvalConfig | None = None,
+    model_name: str = "",
+    output_name: str = "",
+    **_: Any,  # sub keys, aggregation and weights, which these metrics do without
 ) -> list[tfma.metrics.MetricComputation]:
     key = _key(name, model_name, output_name)
 
@@ -73,7 +86,9 @@ def _calibration_computations(
         return {key: float(np.abs(confidence - hits).sum() / total) if total else np.nan}
 
     return [
-        tfma.metrics.MetricComputation(keys=[key], preprocessors=None, combiner=_Sum(_bins, result))
+        tfma.metrics.MetricComputation(
+            keys=[key], preprocessors=None, combiner=_Sum(_bins, result, eval_config, model_name)
+        )
     ]
 
 
@@ -84,15 +99,18 @@ class _Sum(beam.CombineFn):
         self,
         per_example: Callable[[int, np.ndarray], np.ndarray],
         result: Callable[[np.ndarray], dict[tfma.metrics.MetricKey, float]],
+        eval_config: config_pb2.EvalConfig | None,
+        model_name: str,
     ):
         self._per_example, self._result = per_example, result
+        self._eval_config, self._model_name = eval_config, model_name
 
     def create_accumulator(self) -> np.ndarray | None:
         return None
 
     def add_input(self, accumulator: np.ndarray | None, inputs: Any) -> np.ndarray:
-        label, prediction, _ = next(
-            tfma.metrics.to_label_prediction_example_weight(inputs, flatten=False, allow_none=False)
+        [(label, prediction, _)] = tfma.metrics.to_label_prediction_example_weight(
+            inputs, eval_config=self._eval_config, model_name=self._model_name, flatten=False
         )
         value = self._per_example(int(label.item()), prediction.reshape(-1))
         return value if accumulator is None else accumulator + value
