@@ -32,6 +32,7 @@ check_host() {
         fail "debootstrap is missing; install it with this system's package manager."
     fi
     echo "debian_root: installing debootstrap"
+    export DEBIAN_FRONTEND=noninteractive
     if ! { apt-get -qq update && apt-get -qq install -y debootstrap debian-archive-keyring; } >/dev/null; then
         fail "debootstrap could not be installed:  apt-get update && apt-get install -y debootstrap"
     fi
