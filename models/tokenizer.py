@@ -1,5 +1,6 @@
 """BERT's tokenizer as graph ops: the one tokenizer of statistics, training, evaluation and serving."""
 
+import collections
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,19 +25,31 @@ def read_vocabulary(path: str | Path) -> list[str]:
     """Reads a `vocab.txt`: one token a line, its id the line number from 0.
 
     Raises:
-        VocabularyError: a token stands twice, or a special token is missing.
+        VocabularyError: the file is no UTF-8, a token stands twice, a special token is missing, or [PAD] is
+            not the first.
     """
     with tf.io.gfile.GFile(str(path), "rb") as file:
-        tokens = file.read().decode("utf-8").split("\n")
-    if tokens and not tokens[-1]:
-        tokens.pop()
-    tokens = [token.removesuffix("\r") for token in tokens]
-    if len(set(tokens)) != len(tokens):
-        twice = next(token for i, token in enumerate(tokens) if token in tokens[:i])
-        raise VocabularyError(f"{path}: the token {twice!r} stands more than once")
-    if missing := [token for token in (PAD, UNK, CLS, SEP) if token not in tokens]:
-        raise VocabularyError(f"{path}: no line with {', '.join(missing)}")
+        content = file.read()
+    try:
+        tokens = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
+        if not tokens[-1]:
+            tokens.pop()
+        _check(tokens)
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{path}: not UTF-8: {error}") from error
+    except VocabularyError as error:
+        raise VocabularyError(f"{path}: {error}") from None
     return tokens
+
+
+def _check(tokens: Sequence[str]) -> None:
+    if missing := [token for token in (PAD, UNK, CLS, SEP) if token not in tokens]:
+        raise VocabularyError(f"the vocabulary lacks {', '.join(missing)}")
+    if tokens[0] != PAD:
+        raise VocabularyError(f"a BERT vocabulary begins with {PAD}, this one with {tokens[0]!r}")
+    token, times = collections.Counter(tokens).most_common(1)[0]
+    if times > 1:
+        raise VocabularyError(f"the token {token!r} stands more than once")
 
 
 class BertTokenizer:
@@ -50,20 +63,14 @@ class BertTokenizer:
         max_length: the most ids of one text, [CLS] and [SEP] included; longer texts are cut.
 
     Raises:
-        VocabularyError: a special token is missing or [PAD] is not the first.
+        VocabularyError: a token stands twice, a special token is missing, or [PAD] is not the first.
     """
 
     def __init__(self, vocabulary: Sequence[str], max_length: int):
         self.vocabulary = tuple(vocabulary)
         self.max_length = max_length
-        if self.vocabulary[:1] != (PAD,):
-            raise VocabularyError(
-                f"a BERT vocabulary begins with {PAD}, this one with {self.vocabulary[:1]}"
-            )
-        try:
-            self._cls, self._sep = self.vocabulary.index(CLS), self.vocabulary.index(SEP)
-        except ValueError as error:
-            raise VocabularyError(f"the vocabulary lacks {CLS} or {SEP}") from error
+        _check(self.vocabulary)
+        self._cls, self._sep = self.vocabulary.index(CLS), self.vocabulary.index(SEP)
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenizes UTF-8 strings.
