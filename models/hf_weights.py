@@ -10,6 +10,8 @@ import safetensors
 from models.backbone import build_backbone
 from models.config import BackboneConfig
 
+# What `build_backbone` always does; BERT's defaults, which a config may leave out.
+_FIXED = {"position_embedding_type": "absolute", "layer_norm_eps": 1e-12}
 _GELU = {"gelu": "exact", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 # Keras variable path inside a transformer layer → Hugging Face name inside `encoder.layer.N`.
@@ -41,30 +43,34 @@ def read_backbone_config(folder: str | Path) -> BackboneConfig:
     """Reads a Hugging Face BERT `config.json`.
 
     Raises:
-        WeightsError: no such file, no BERT, or an activation we do not have.
+        WeightsError: no such file, no BERT, or a form of it we do not have.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise WeightsError(
             f"{path}: no such file; give a Hugging Face folder with config.json, model.safetensors, vocab.txt"
         )
-    config = json.loads(path.read_text())
-    if config.get("model_type") != "bert":
-        raise WeightsError(f"{path}: model_type is {config.get('model_type')!r}, expected 'bert'")
-    if config["hidden_act"] not in _GELU:
+    config = _FIXED | json.loads(path.read_text())
+    for key, expected in {"model_type": "bert", **_FIXED}.items():
+        if config.get(key) != expected:
+            raise WeightsError(f"{path}: {key} is {config.get(key)!r}, expected {expected!r}")
+    if config.get("hidden_act") not in _GELU:
         raise WeightsError(
-            f"{path}: hidden_act is {config['hidden_act']!r}, expected one of {sorted(_GELU)}"
+            f"{path}: hidden_act is {config.get('hidden_act')!r}, expected one of {sorted(_GELU)}"
         )
-    return BackboneConfig(
-        vocabulary_size=config["vocab_size"],
-        num_layers=config["num_hidden_layers"],
-        num_heads=config["num_attention_heads"],
-        hidden_dim=config["hidden_size"],
-        intermediate_dim=config["intermediate_size"],
-        max_sequence_length=config["max_position_embeddings"],
-        dropout=config["hidden_dropout_prob"],
-        gelu=_GELU[config["hidden_act"]],
-    )
+    try:
+        return BackboneConfig(
+            vocabulary_size=config["vocab_size"],
+            num_layers=config["num_hidden_layers"],
+            num_heads=config["num_attention_heads"],
+            hidden_dim=config["hidden_size"],
+            intermediate_dim=config["intermediate_size"],
+            max_sequence_length=config["max_position_embeddings"],
+            dropout=config["hidden_dropout_prob"],
+            gelu=_GELU[config["hidden_act"]],
+        )
+    except KeyError as error:
+        raise WeightsError(f"{path}: {error.args[0]} is missing") from None
 
 
 def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
@@ -77,11 +83,13 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
         The model of `build_backbone` and its config.
 
     Raises:
-        WeightsError: a tensor is missing or has another shape than the config says.
+        WeightsError: a file or a tensor is missing, or a tensor has another shape than the config says.
     """
     config = read_backbone_config(folder)
     backbone = build_backbone(config)
     path = Path(folder) / "model.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
     with safetensors.safe_open(path, framework="numpy") as tensors:
         names = set(tensors.keys())
         prefix = "bert." if any(name.startswith("bert.") for name in names) else ""
@@ -89,9 +97,14 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
             name = prefix + hf_name(variable.path)
             if name not in names:
                 raise WeightsError(f"{path}: no tensor {name!r} (for {variable.path})")
-            variable.assign(
-                _fit(tensors.get_tensor(name), tuple(variable.shape), f"{path}: {name}")
-            )
+            tensor = tensors.get_tensor(name)
+            expected = _hf_shape(variable)
+            if tensor.shape != expected:
+                raise WeightsError(
+                    f"{path}: {name} has shape {tensor.shape}, config.json asks for {expected}"
+                )
+            is_kernel = variable.name == "kernel"
+            variable.assign((tensor.T if is_kernel else tensor).reshape(variable.shape))
     return backbone, config
 
 
@@ -106,9 +119,11 @@ def hf_name(variable_path: str) -> str:
     return "embeddings." + _EMBEDDING_NAMES[variable_path]
 
 
-def _fit(tensor: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
-    """Turns torch's [out, in] kernels into Keras's [in, (heads, head size)] or [(heads, head size), out]."""
-    if tensor.size != np.prod(shape):
-        raise WeightsError(f"{where} has shape {tensor.shape}, the model needs {shape}")
-    is_kernel = tensor.ndim == 2 and ".weight" in where and "embeddings" not in where
-    return (tensor.T if is_kernel else tensor).reshape(shape)
+def _hf_shape(variable: keras.Variable) -> tuple[int, ...]:
+    """Torch's [out, in] of Keras's [in, (heads, head size)] or [(heads, head size), out] kernels."""
+    shape = tuple(variable.shape)
+    if variable.name == "kernel":
+        is_output = variable.path.endswith("attention_output/kernel")
+        inputs = int(np.prod(shape[:-1])) if is_output else shape[0]
+        return int(np.prod(shape)) // inputs, inputs
+    return (int(np.prod(shape)),) if variable.name == "bias" else shape
