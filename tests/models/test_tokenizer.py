@@ -1,0 +1,222 @@
+"""Our tokenizer against a slow one written from BERT's definition."""
+
+import string
+import unicodedata
+
+import hypothesis
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from models.tokenizer import BertTokenizer, VocabularyError, read_vocabulary
+
+VOCABULARY = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]"),
+    *("heart", "fail", "##ure", "##s", "cafe", "α", "心", ".", "[", "sep", "]", "##e"),
+]
+TOKENIZER = BertTokenizer(VOCABULARY, max_length=64)
+CLS, SEP, UNK = 2, 3, 1
+
+
+def ids(*texts: str, tokenizer: BertTokenizer = TOKENIZER) -> list[list[int]]:
+    return tokenizer(tf.constant(texts, tf.string)).to_list()
+
+
+def pieces(text: str) -> list[str]:
+    """Without [CLS] and [SEP]."""
+    return [VOCABULARY[i] for i in ids(text)[0][1:-1]]
+
+
+def reference(text: str, vocabulary: list[str] = VOCABULARY) -> list[int]:
+    """BasicTokenizer and WordpieceTokenizer of arXiv 1810.04805, uncased, without a length limit."""
+    words: list[str] = []
+    for chunk in "".join(map(spaced, text)).split():
+        lower = unicodedata.normalize("NFD", chunk.lower())
+        stripped = "".join(c for c in lower if unicodedata.category(c) != "Mn")
+        word = ""
+        for character in stripped:
+            if is_punctuation(character):
+                words += [word, character]
+                word = ""
+            else:
+                word += character
+        words.append(word)
+    return [CLS, *(i for word in words if word for i in wordpieces(word, vocabulary)), SEP]
+
+
+def spaced(character: str) -> str:
+    if character in " \t\n\r" or unicodedata.category(character) == "Zs":
+        return " "
+    if unicodedata.category(character) in ("Cc", "Cf"):
+        return ""
+    is_chinese = 0x4E00 <= ord(character) <= 0x9FFF
+    return f" {character} " if is_chinese else character
+
+
+def is_punctuation(character: str) -> bool:
+    return character in string.punctuation or unicodedata.category(character).startswith("P")
+
+
+def wordpieces(word: str, vocabulary: list[str]) -> list[int]:
+    """Longest match first; a word that can't be spelled, or of more than 100 bytes, is one [UNK]."""
+    found, start = [], 0
+    while start < len(word):
+        ends = range(len(word), start, -1)
+        prefix = "##" if start else ""
+        piece = next((p for e in ends if (p := prefix + word[start:e]) in vocabulary), None)
+        if piece is None or len(word.encode()) > 100:
+            return [UNK]
+        found.append(vocabulary.index(piece))
+        start += len(piece) - len(prefix)
+    return found
+
+
+# Where the two agree; test_known_differences holds what is left out.
+CHARACTERS = (
+    string.ascii_letters
+    + string.digits
+    + string.punctuation
+    + " \t\n\r\xa0"
+    + "éèüñçåøÀÉÖ"
+    + "αβγδμωΑΩ"
+    + "бжЖ"
+    + "心臓"
+    + "–—‘’“”•±×→≥"
+    + "\u0301"
+)
+TEXTS = st.lists(
+    st.sampled_from(
+        [*(token.removeprefix("##") for token in VOCABULARY), " ", "Heart", "failure", "café"]
+    )
+    | st.text(CHARACTERS, max_size=5),
+    max_size=12,
+).map("".join)
+
+
+@hypothesis.given(st.lists(TEXTS, min_size=1, max_size=4))
+@hypothesis.example(["", "heart failures", "Cafés, café.", "x" * 100 + " " + "x" * 101])
+def test_ids_equal_the_references(texts):
+    full = BertTokenizer(VOCABULARY, max_length=10_000)
+    assert ids(*texts, tokenizer=full) == [reference(text) for text in texts]
+
+
+@hypothesis.given(st.text())
+def test_any_text_gives_ids_of_the_vocabulary(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        hypothesis.reject()
+    [row] = ids(text)
+    assert row[0] == CLS
+    assert row[-1] == SEP
+    assert all(0 < i < len(VOCABULARY) for i in row)
+    assert SEP not in row[:-1]
+    assert CLS not in row[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "ours", "bert"),
+    [
+        # The op folds by Unicode's NFKC_Casefold, which BERT's tokenizer does not:
+        ("heart\u2011fail", ["heart", "\u2010", "fail"], ["heart", "[UNK]", "fail"]),
+        ("heart\u2026", ["heart", ".", ".", "."], ["heart", "[UNK]"]),
+        ("ﬁ", ["fi"], ["[UNK]"]),
+        ("ß", ["ss"], ["[UNK]"]),
+        ("heart\u00b4fail", ["heart", "fail"], ["[UNK]"]),
+        # and takes a control character for a blank, where BERT's tokenizer drops it.
+        ("heart\u0001s", ["heart", "s"], ["heart", "##s"]),
+    ],
+)
+def test_known_differences(text, ours, bert):
+    known = [*VOCABULARY, "\u2010", "fi", "ss", "s"]
+    [row] = ids(text, tokenizer=BertTokenizer(known, 64))
+    assert [known[i] for i in row[1:-1]] == ours
+    assert [known[i] for i in reference(text, known)[1:-1]] == bert
+
+
+def test_a_special_token_in_a_text_is_text():
+    assert pieces("heart [SEP] fail") == ["heart", "[", "sep", "]", "fail"]
+
+
+def test_empty_and_blank_texts_have_only_the_special_ids():
+    assert ids("", " \n\t ") == [[CLS, SEP], [CLS, SEP]]
+
+
+def test_no_texts_at_all():
+    assert ids() == []
+
+
+@pytest.mark.parametrize("max_length", [3, 4, 5])
+def test_longer_texts_are_cut_and_still_end_with_sep(max_length):
+    tokenizer = BertTokenizer(VOCABULARY, max_length)
+    heart = VOCABULARY.index("heart")
+    assert ids("heart " * 9, "heart", tokenizer=tokenizer) == [
+        [CLS, *[heart] * (max_length - 2), SEP],
+        [CLS, heart, SEP],
+    ]
+
+
+def test_ids_are_the_same_inside_a_graph():
+    traced = tf.function(TOKENIZER, input_signature=[tf.TensorSpec([None], tf.string)])
+    texts = tf.constant(["Heart failure.", ""])
+    assert traced(texts).to_list() == TOKENIZER(texts).to_list()
+
+
+def test_reads_a_vocabulary_file(tmp_path):
+    file = tmp_path / "vocab.txt"
+    file.write_text("".join(f"{token}\n" for token in VOCABULARY), encoding="utf-8")
+    assert read_vocabulary(file) == VOCABULARY
+
+
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_reads_windows_line_ends_and_a_last_line_without_one(tmp_path, end):
+    file = tmp_path / "vocab.txt"
+    file.write_bytes(("\r\n".join(VOCABULARY) + end).encode())
+    assert read_vocabulary(file) == VOCABULARY
+
+
+def test_a_line_separator_inside_a_token_is_no_line_end(tmp_path):
+    file = tmp_path / "vocab.txt"
+    file.write_text("\n".join([*VOCABULARY, "a\u2028b", "c"]), encoding="utf-8")
+    assert read_vocabulary(file) == [*VOCABULARY, "a\u2028b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([*VOCABULARY, "heart"], "'heart' stands more than once"),
+        ([t for t in VOCABULARY if t != "[UNK]"], r"lacks \[UNK\]"),
+        (["heart", "fail"], r"lacks \[PAD\], \[UNK\], \[CLS\], \[SEP\]"),
+        ([], "lacks"),
+        (VOCABULARY[1:2] + VOCABULARY[:1] + VOCABULARY[2:], r"begins with \[PAD\]"),
+    ],
+)
+def test_refuses_a_vocabulary_file(tmp_path, tokens, message):
+    file = tmp_path / "vocab.txt"
+    file.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
+    with pytest.raises(VocabularyError, match=message) as error:
+        read_vocabulary(file)
+    assert str(file) in str(error.value)
+
+
+def test_refuses_a_vocabulary_file_that_is_no_text(tmp_path):
+    file = tmp_path / "vocab.txt"
+    file.write_bytes(b"[PAD]\n[UNK]\n\xff\xfe\n")
+    with pytest.raises(VocabularyError, match="UTF-8"):
+        read_vocabulary(file)
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["[UNK]", "[PAD]", "[CLS]", "[SEP]"],
+        ["[PAD]", "[CLS]", "[SEP]"],
+        ["[PAD]", "[UNK]", "[CLS]"],
+        ["[PAD]", "[UNK]", "[SEP]"],
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "a"],
+        [],
+    ],
+)
+def test_the_tokenizer_refuses_a_vocabulary(tokens):
+    with pytest.raises(VocabularyError):
+        BertTokenizer(tokens, max_length=8)
