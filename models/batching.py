@@ -63,7 +63,7 @@ def scan(examples: tf.data.Dataset, batch_size: int, num_classes: int) -> Scan:
         lengths, label_ids = rows["token_ids"].row_lengths().numpy(), rows["label_id"].numpy()
         if bad := set(label_ids) - set(range(num_classes)):
             raise ValueError(
-                f"label ids {sorted(bad)} are outside 0 … {num_classes - 1}: an unseen label?"
+                f"label ids {sorted(map(int, bad))} are outside 0 … {num_classes - 1}: an unseen label?"
             )
         tokens += int(lengths.sum())
         labels += np.bincount(label_ids, minlength=num_classes)

@@ -4,6 +4,7 @@ import abc
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 Batch = dict[str, tf.Tensor]
@@ -29,6 +30,15 @@ class Task(abc.ABC):
         Returns:
             By name, (float32 sum, float32 weight), both scalars; "loss" is among them and is minimised.
         """
+
+
+def balanced_weights(label_counts: np.ndarray) -> list[float]:
+    """A weight for each class, so that all classes weigh the same and an example weighs 1 in the mean.
+
+    Args:
+        label_counts: int [classes], examples by class; each at least 1.
+    """
+    return (label_counts.sum() / (len(label_counts) * label_counts)).tolist()
 
 
 class Classification(Task):

@@ -20,7 +20,7 @@ from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig, Config, TrainingConfig
 from models.export import export_classifier
 from models.hf_weights import load_backbone
-from models.tasks import Classification
+from models.tasks import Classification, balanced_weights
 from models.tokenizer import read_vocabulary
 from models.training import Epoch, best_epoch, fit
 
@@ -100,10 +100,7 @@ def _train(
     max_length = classifier.config.max_length
     scanned = scan(train, config.batch_size, len(classifier.classes))
     logger.info("%d training examples, %d tokens", scanned.examples, scanned.tokens)
-    weights = None
-    if config.balance_classes:
-        balanced = scanned.examples / (len(scanned.label_counts) * scanned.label_counts)
-        weights = balanced.tolist()
+    weights = balanced_weights(scanned.label_counts) if config.balance_classes else None
     history = fit(
         Classification(classifier.model, weights),
         bucketed(train, config.batch_size, max_length, shuffle_seed=config.seed),
