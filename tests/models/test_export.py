@@ -1,0 +1,141 @@
+"""The SavedModel gives the classifier's answers, in both loaders and in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.export import export_classifier
+
+TEXTS = [
+    "heart failure",
+    "",
+    "Ünïcödé hëart — 心臓 [SEP] \u2011 \U0001f600",
+    "the lungs. " * 40,  # longer than the model reads
+]
+
+
+@pytest.fixture(scope="module")
+def exported(classifier, tmp_path_factory) -> str:
+    folder = str(tmp_path_factory.mktemp("export") / "1")
+
+    def count_tokens(examples):
+        texts = tf.io.parse_example(examples, {"text": tf.io.FixedLenFeature([], tf.string)})
+        return {"tokens": classifier.tokenizer(texts["text"]).row_lengths()}
+
+    export_classifier(classifier, folder, {"count_tokens": count_tokens})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    return tf.saved_model.load(exported).signatures
+
+
+def serialized(texts) -> list[bytes]:
+    examples = []
+    for text in texts:
+        example = tf.train.Example()
+        example.features.feature["text"].bytes_list.value.append(text.encode())
+        example.features.feature["year"].int64_list.value.append(1999)
+        examples.append(example.SerializeToString())
+    return examples
+
+
+def check(answer, classifier, texts):
+    """`answer`: numpy arrays by output name."""
+    assert set(answer) == {"label", "probabilities", "classes"}
+    expected = classifier.probabilities(texts)
+    assert answer["probabilities"].dtype == np.float32
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+    names = [name.encode() for name in classifier.classes]
+    assert [list(row) for row in answer["classes"]] == [names] * len(texts)
+    assert list(answer["label"]) == [names[i] for i in expected.argmax(axis=1)]
+
+
+def as_numpy(answer):
+    return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def test_has_the_signatures(signatures):
+    assert set(signatures) == {"serving_default", "serving_text", "count_tokens"}
+    for name, argument in (("serving_default", "examples"), ("serving_text", "text")):
+        [spec] = signatures[name].structured_input_signature[1].values()
+        assert (spec.name, spec.dtype, spec.shape.as_list()) == (argument, tf.string, [None])
+
+
+def test_texts(signatures, classifier):
+    check(as_numpy(signatures["serving_text"](text=tf.constant(TEXTS))), classifier, TEXTS)
+
+
+def test_examples(signatures, classifier):
+    answer = signatures["serving_default"](examples=tf.constant(serialized(TEXTS)))
+    check(as_numpy(answer), classifier, TEXTS)
+
+
+def test_labels_are_not_all_the_same(signatures):
+    texts = [a * 9 + b for a in ("heart ", "lung ", "the ", ". ") for b in ("s", "fail", "]")]
+    labels = signatures["serving_text"](text=tf.constant(texts))["label"].numpy()
+    assert len(set(labels)) > 1
+
+
+def test_a_batch_of_64(signatures, classifier):
+    texts = [f"heart {'fail ' * (i % 5)}" for i in range(64)]
+    check(as_numpy(signatures["serving_text"](text=tf.constant(texts))), classifier, texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [("serving_text", "text"), ("serving_default", "examples")]
+)
+def test_an_empty_batch(signatures, name, argument):
+    answer = as_numpy(signatures[name](**{argument: tf.constant([], tf.string)}))
+    assert answer["probabilities"].shape == answer["classes"].shape == (0, 3)
+    assert answer["label"].shape == (0,)
+
+
+def test_further_signatures_are_written_too(signatures):
+    answer = signatures["count_tokens"](examples=tf.constant(serialized(["heart failure"])))
+    assert answer["tokens"].numpy().tolist() == [5]  # [CLS] heart fail ##ure [SEP]
+
+
+def test_an_example_without_text_is_refused(signatures):
+    empty = tf.train.Example().SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text"):
+        signatures["serving_default"](examples=tf.constant([empty]))
+
+
+@pytest.mark.parametrize("name", ["serving_text", "serving_default"])
+def test_loads_as_tensorflow_1_does(exported, classifier, name):
+    """BulkInferrer's and TensorFlow Serving's way: a session, the main op, tensors by name."""
+    inputs = TEXTS if name == "serving_text" else serialized(TEXTS)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], exported)
+        signature = graph.signature_def[name]
+        [argument] = signature.inputs.values()
+        fetches = {key: tensor.name for key, tensor in signature.outputs.items()}
+        answer = session.run(fetches, {argument.name: inputs})
+    check(answer, classifier, TEXTS)
+
+
+def test_needs_nothing_of_ours(exported, classifier, tmp_path):
+    program = """
+import json, sys
+import tensorflow as tf
+import tensorflow_text
+assert not {"keras_hub", "models"} & set(sys.modules)
+signature = tf.saved_model.load(sys.argv[1]).signatures["serving_text"]
+print(json.dumps(signature(text=tf.constant(json.loads(sys.argv[2])))["probabilities"].numpy().tolist()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, exported, json.dumps(TEXTS)],
+        cwd=tmp_path,  # the project cannot be imported from here
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = np.array(json.loads(done.stdout.splitlines()[-1]))
+    np.testing.assert_allclose(answer, classifier.probabilities(TEXTS), atol=1e-5)

@@ -1,0 +1,71 @@
+"""The classification task's sums against its formulas."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_class_weight
+
+from models.tasks import Classification, balanced_weights
+
+LOGITS = np.array([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3], [-3.0, 1.0, 1.5], [0.0, 4.0, 0.0]])
+LABELS = np.array([0, 0, 2, 1])
+
+
+def task(class_weights=None) -> Classification:
+    """A model that looks the logits of row i up by its first id, i."""
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    table = keras.layers.Embedding(len(LOGITS), 3)
+    logits = table(token_ids * mask)[:, 0]
+    model = keras.Model({"token_ids": token_ids, "padding_mask": mask}, logits)
+    table.set_weights([LOGITS])
+    return Classification(model, class_weights)
+
+
+def means(sums) -> dict[str, float]:
+    return {name: float(total / weight) for name, (total, weight) in sums.items()}
+
+
+def batch(rows=range(4)) -> dict[str, tf.Tensor]:
+    ids = tf.constant([[row, 0] for row in rows], tf.int32)
+    labels = tf.constant(LABELS[list(rows)], tf.int64)
+    return {"token_ids": ids, "padding_mask": tf.ones_like(ids), "label_id": labels}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_loss_and_accuracy_are_the_usual_means(training):
+    found = means(task().sums(batch(), training))
+    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    assert found["loss"] == pytest.approx(log_loss(LABELS, probabilities), rel=1e-6)
+    assert found["accuracy"] == 0.75
+
+
+def test_sums_of_parts_add_up():
+    whole, parts = (
+        task().sums(batch(), False),
+        [task().sums(batch(r), False) for r in ([0], [1, 2, 3])],
+    )
+    for name, (total, weight) in whole.items():
+        assert float(total) == pytest.approx(sum(float(p[name][0]) for p in parts), rel=1e-6)
+        assert float(weight) == sum(float(p[name][1]) for p in parts) == 4
+
+
+def test_class_weights_weigh_the_training_loss_only():
+    weights = [0.5, 4.0, 2.0]
+    weighted = task(weights)
+    losses = np.log(np.exp(LOGITS).sum(1)) - LOGITS[range(4), LABELS]
+    factors = np.array(weights)[LABELS]
+    trained = means(weighted.sums(batch(), True))
+    assert trained["loss"] == pytest.approx(np.average(losses, weights=factors), rel=1e-6)
+    assert trained["accuracy"] == 0.75
+    assert means(weighted.sums(batch(), False))["loss"] == pytest.approx(losses.mean(), rel=1e-6)
+
+
+def test_balanced_weights_are_scikit_learns():
+    labels = [0] * 70 + [1] * 5 + [2] * 25
+    counts = np.bincount(labels)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert balanced_weights(counts) == pytest.approx(expected)
+    assert np.dot(balanced_weights(counts), counts) == pytest.approx(100)
