@@ -12,7 +12,8 @@ class ValidationConfig(Config):
         max_bad_fraction: the most quarantined rows, as a share of all rows read.
         min_split_examples: the fewest examples in each split.
         max_label_skew: the most that any label's share may differ between train and another split
-            (L∞ distance of the two distributions).
+            (L∞ distance of the two distributions), beyond what chance explains: two standard errors of
+            the difference of two shares of a half are allowed on top.
         max_drift: the same against the baseline's train split, for label and length band.
         baseline_statistics: folder of an earlier run's StatisticsGen artifact to measure drift against.
     """

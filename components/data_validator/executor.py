@@ -1,5 +1,6 @@
 """Compares statistics with the schema, the splits with each other, and counts what was lost."""
 
+import math
 import os
 from typing import Any
 
@@ -104,7 +105,6 @@ def _anomalies(
     features = {feature.name: feature for feature in schema.feature}
     if _LABEL in features:
         _close_label_domain(features[_LABEL], train)
-        features[_LABEL].skew_comparator.infinity_norm.threshold = config.max_label_skew
     baseline = None
     if config.baseline_statistics:
         baseline = _load_baseline(config.baseline_statistics)
@@ -118,9 +118,21 @@ def _anomalies(
     }
     for split, other in statistics.items():
         if split != "train":
+            if _LABEL in features:
+                allowed = min(1.0, config.max_label_skew + _chance(train, other))
+                features[_LABEL].skew_comparator.infinity_norm.threshold = allowed
             skew = tfdv.validate_statistics(train, schema, serving_statistics=other)
             found[f"train_{split}_skew"] = _only_skew(skew)
     return found
+
+
+def _chance(
+    train: statistics_pb2.DatasetFeatureStatisticsList,
+    other: statistics_pb2.DatasetFeatureStatisticsList,
+) -> float:
+    """Two standard errors of the difference between two samples' shares, at the worst share of 1/2."""
+    sizes = (train.datasets[0].num_examples, other.datasets[0].num_examples)
+    return 2 * math.sqrt(sum(0.25 / size for size in sizes))
 
 
 def _close_label_domain(
