@@ -116,7 +116,7 @@ class _CoreLoader(yaml.SafeLoader):
     (yaml/pyyaml#486, #173).
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}
     yaml_constructors: ClassVar[dict[str | None, Any]] = {
         tag: yaml.SafeLoader.yaml_constructors[tag]
         for tag in (None, *(_YAML_TAG + name for name in _JSON_TYPES if name != "int"))
@@ -134,9 +134,13 @@ for _name, _pattern, _first in (
     ),
 ):
     _CoreLoader.add_implicit_resolver(_YAML_TAG + _name, re.compile(rf"^(?:{_pattern})$"), _first)
-_CoreLoader.add_constructor(
-    _YAML_TAG + "int", lambda loader, node: int(loader.construct_scalar(node))
-)
+
+
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+_CoreLoader.add_constructor(_YAML_TAG + "int", _construct_int)
 
 
 def _read(path: Path) -> str:
@@ -175,7 +179,7 @@ def _parse(text: str, path: Path) -> tuple[yaml.Node, dict[str, Any]]:
         raise ConfigError([f"{path}: not valid YAML: {error}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: nested too deeply"]) from None
-    if data is None:
+    if root is None or data is None:
         raise ConfigError([f"{path}: the file is empty; copy one of configs/*.yaml to start from"])
     if not isinstance(data, dict):
         found = reprlib.repr(data)
