@@ -17,6 +17,7 @@ from components.example_gen.quarantine import Counts, read_counts, rejected_line
 
 _TOP_REASONS = 5
 _MAX_CLASSES = 10_000
+_SKEW = "_skew"
 _LABEL, _LENGTH_BAND = "label", "length_band"
 
 
@@ -122,7 +123,7 @@ def _anomalies(
                 allowed = min(1.0, config.max_label_skew + _chance(train, other))
                 features[_LABEL].skew_comparator.infinity_norm.threshold = allowed
             skew = tfdv.validate_statistics(train, schema, serving_statistics=other)
-            found[f"train_{split}_skew"] = _only_skew(skew)
+            found[f"train_{split}{_SKEW}"] = _only_skew(skew)
     return found
 
 
@@ -178,7 +179,15 @@ def _write(anomalies: dict[str, anomalies_pb2.Anomalies], artifact: types.Artifa
 
 def _lines(split: str, anomalies: anomalies_pb2.Anomalies) -> list[str]:
     return [
-        f"split {split}, feature {name}: {reason.short_description}: {reason.description}"
+        f"{_where(split)}, feature {name}: {reason.short_description}: {reason.description}"
         for name, info in sorted(anomalies.anomaly_info.items())
         for reason in info.reason
     ]
+
+
+def _where(split: str) -> str:
+    """The split, or the two that differ and the key that says how much they may."""
+    if not split.endswith(_SKEW):
+        return f"split {split}"
+    other = split.removeprefix("train_").removesuffix(_SKEW)
+    return f"splits train and {other} (validation.max_label_skew)"
