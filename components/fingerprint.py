@@ -15,7 +15,7 @@ _PROJECT_PACKAGES = frozenset({"components", "models", "pipeline", "serving"})
 
 
 def code_fingerprint(module_name: str) -> str:
-    """Hashes a module's source and that of every project module it imports, directly or not.
+    """Hashes the source of a module, of every project module it imports, directly or not, and their packages.
 
     Args:
         module_name: dotted name inside the project, e.g. `"components.trainer.run_fn"`.
@@ -78,4 +78,10 @@ def _imported(path: Path, module_name: str) -> set[str]:
             base = importlib.util.resolve_name(relative, package) if node.level else relative
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
-    return names | {parent for name in names if (parent := name.rpartition(".")[0])}
+    return names.union(*map(_packages, names), _packages(module_name))
+
+
+def _packages(name: str) -> set[str]:
+    """`{"a", "a.b"}` of "a.b.c": importing a module runs its packages first."""
+    parts = name.split(".")
+    return {".".join(parts[:i]) for i in range(1, len(parts))}
