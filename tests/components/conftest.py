@@ -83,3 +83,90 @@ def _features(serialized: bytes) -> dict[str, list]:
         name: list(getattr(feature, feature.WhichOneof("kind")).value)
         for name, feature in features.items()
     }
+
+
+TEN_WORDS = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]"),
+    *("heart", "lung", "fail", "##ure", "##s", "the", "a", "of", ".", ","),
+]
+# Texts and labels by split; "gamma" is the commonest label, "delta" is not in train.
+TRANSFORM_ROWS = {
+    "train": [
+        ("the heart fails, the heart.", "alpha"),
+        ("Heart failure of a lung", "gamma"),
+        ("unheard of", "gamma"),
+        ("", "gamma"),
+        ("lung lungs LÜNG", "beta ❤"),
+        ("lung , " * 20, "beta ❤"),
+    ]
+    * 4,
+    "eval": [("a heart", "alpha"), ("a lung", "beta ❤"), ("the", "gamma")],
+    "test": [("of the lungs", "delta"), ("a heart", "alpha"), ("fail", "")],
+}
+
+
+@dataclasses.dataclass
+class Transformed:
+    """What the Transform component made of TRANSFORM_ROWS."""
+
+    rows: dict[str, list[tuple[str, str]]]
+    vocabulary_file: str
+    custom_config: dict
+    folder: pathlib.Path  # with a folder for each output
+
+    def examples(self, split: str) -> list[dict[str, list]]:
+        return [
+            _features(raw) for raw in _records(self.folder / f"transformed_examples/Split-{split}")
+        ]
+
+
+@pytest.fixture(scope="session")
+def transformed(tmp_path_factory) -> Transformed:
+    """Runs TFX's Transform executor, with our functions, as a pipeline would."""
+    from tfx.components.transform.executor import Executor
+    from tfx.types import artifact_utils
+    from tfx.utils import io_utils
+
+    from components.data_validator.schema import build_schema
+    from components.transform.preprocessing import preprocessing_config
+
+    out = tmp_path_factory.mktemp("transform")
+    inputs = {"examples": standard_artifacts.Examples(), "schema": standard_artifacts.Schema()}
+    outputs = {
+        "transform_graph": standard_artifacts.TransformGraph(),
+        "transformed_examples": standard_artifacts.Examples(),
+        "updated_analyzer_cache": standard_artifacts.TransformCache(),
+        "pre_transform_schema": standard_artifacts.Schema(),
+        "pre_transform_stats": standard_artifacts.ExampleStatistics(),
+        "post_transform_schema": standard_artifacts.Schema(),
+        "post_transform_stats": standard_artifacts.ExampleStatistics(),
+        "post_transform_anomalies": standard_artifacts.ExampleAnomalies(),
+    }
+    for name, artifact in {**inputs, **outputs}.items():
+        artifact.uri = str(out / name)
+    names = artifact_utils.encode_split_names(list(TRANSFORM_ROWS))
+    inputs["examples"].split_names = names
+    for split, rows in TRANSFORM_ROWS.items():
+        folder = out / "examples" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
+            for i, (text, label) in enumerate(rows):
+                example = tf.train.Example()
+                for name, value in {"key": str(i), "text": text, "label": label}.items():
+                    example.features.feature[name].bytes_list.value.append(value.encode())
+                writer.write(example.SerializeToString())
+    schema = build_schema({"key": "bytes", "text": "bytes", "label": "bytes"})
+    io_utils.write_pbtxt_file(str(out / "schema" / "schema.pbtxt"), schema)
+    vocabulary = out / "vocab.txt"
+    vocabulary.write_text("".join(f"{token}\n" for token in TEN_WORDS))
+    config = preprocessing_config(str(vocabulary), "a hash", max_length=16)
+    Executor(Executor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
+        {name: [artifact] for name, artifact in inputs.items()},
+        {name: [artifact] for name, artifact in outputs.items()},
+        {
+            "preprocessing_fn": "components.transform.preprocessing.preprocessing_fn",
+            "stats_options_updater_fn": "components.transform.preprocessing.stats_options_updater_fn",
+            "custom_config": json.dumps(config),
+        },
+    )
+    return Transformed(TRANSFORM_ROWS, str(vocabulary), config, out)
