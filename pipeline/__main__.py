@@ -15,6 +15,10 @@ from rich.console import Console
 
 from pipeline.config_loader import ConfigError, load_config
 from pipeline.configs import PipelineConfig
+from pipeline.datasets.fetch import DatasetError
+from pipeline.datasets.fetch import fetch as fetch_dataset
+from pipeline.datasets.registry import DATASETS
+from pipeline.inputs import InputError, check_inputs
 from pipeline.logs import quiet
 
 DEMO_CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
@@ -52,13 +56,24 @@ def _load(path: Path, overrides: list[str]) -> PipelineConfig:
         raise typer.Exit(EXIT_CONFIG) from None
 
 
+def _load_runnable(path: Path, overrides: list[str]) -> PipelineConfig:
+    """A config whose files are all there, so that nothing is started in vain."""
+    settings = _load(path, overrides)
+    try:
+        check_inputs(settings)
+    except InputError as error:
+        typer.echo("\n".join(f"{path}: {line}" for line in str(error).splitlines()), err=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+    return settings
+
+
 @app.command()
 def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the line: ingest, validate, train, evaluate, check serving, push.
 
     Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed.
     """
-    settings = _load(config, set_)
+    settings = _load_runnable(config, set_)
     summary = _run(settings, verbose)
     raise typer.Exit(_exit_code(summary))
 
@@ -67,8 +82,6 @@ def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str
     folder = Path(settings.root, settings.name)
     with quiet(folder / "log.txt", verbose) as console:
         with console.status("importing TensorFlow Extended …"):
-            from pipeline.datasets.fetch import DatasetError
-            from pipeline.inputs import InputError
             from pipeline.progress import Progress, show_summary
             from pipeline.run import new_run_id
             from pipeline.run import run as run_line
@@ -77,7 +90,7 @@ def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str
         try:
             with Progress(console) as progress:
                 summary = run_line(settings, run_id, progress)
-        except (InputError, DatasetError) as error:
+        except DatasetError as error:
             console.print(str(error), markup=False)
             raise typer.Exit(EXIT_CONFIG) from None
         show_summary(console, summary)
@@ -100,7 +113,7 @@ def _exit_code(summary: dict[str, Any]) -> int:
 @app.command()
 def demo(set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the demo config, then serve the pushed model and ask it about three unseen abstracts."""
-    summary = _run(_load(DEMO_CONFIG, set_), verbose, ask=True)
+    summary = _run(_load_runnable(DEMO_CONFIG, set_), verbose, ask=True)
     raise typer.Exit(_exit_code(summary))
 
 
@@ -109,19 +122,18 @@ def fetch(
     names: Annotated[
         list[str] | None, typer.Argument(help="Which; all of them by default.")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Only say what there is.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Only say what there is, all of it.")
+    ] = False,
 ) -> None:
     """Fetch data sets and weights into the cache, so that later runs need no network."""
-    from pipeline.datasets.fetch import DatasetError
-    from pipeline.datasets.fetch import fetch as fetch_one
-    from pipeline.datasets.registry import DATASETS
-
+    if list_:
+        for name, dataset in DATASETS.items():
+            typer.echo(f"{name:<20} {dataset.licence}")
+        return
     for name in names or DATASETS:
-        if list_:
-            typer.echo(f"{name:<20} {DATASETS[name].licence}")
-            continue
         try:
-            typer.echo(f"{name:<20} {fetch_one(name)}")
+            typer.echo(f"{name:<20} {fetch_dataset(name)}")
         except DatasetError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(EXIT_FAILED) from None
@@ -129,19 +141,23 @@ def fetch(
 
 @app.command()
 def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
-    """Check a config and run nothing."""
-    settings = _load(config, set_)
+    """Check a config, and that what it names is there; run nothing."""
+    settings = _load_runnable(config, set_)
     typer.echo(f"{config}: valid ({settings.name})")
 
 
 @app.command()
 def show(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Print the graph: each component, what it reads and what it writes."""
-    settings = _load(config, set_)
-    with quiet(Path(settings.root, settings.name, "log.txt")):
+    settings = _load_runnable(config, set_)
+    with quiet(Path(settings.root, settings.name, "log.txt")) as console:
         from pipeline.graph import graph_text
 
-        text = graph_text(settings)
+        try:
+            text = graph_text(settings)
+        except DatasetError as error:
+            console.print(str(error), markup=False)
+            raise typer.Exit(EXIT_CONFIG) from None
     typer.echo(text)
 
 
@@ -174,14 +190,14 @@ def predict(
     """Ask the newest pushed model of a config's pipeline."""
     settings = _load(config, set_)
     questions = texts or [line.rstrip("\n") for line in sys.stdin]
-    with quiet(Path(settings.root, settings.name, "log.txt")):
+    with quiet(Path(settings.root, settings.name, "log.txt")) as console:
         from pipeline.predict import PredictError
         from pipeline.predict import predict as ask
 
         try:
             answers = ask(settings, questions)
         except PredictError as error:
-            typer.echo(str(error))
+            console.print(str(error), markup=False, soft_wrap=True)
             raise typer.Exit(EXIT_FAILED) from None
     if jsonl:
         for answer in answers:

@@ -1,7 +1,9 @@
 """What a run reads from outside: data, weights, vocabulary, schema; found (or fetched), and fingerprinted."""
 
 import dataclasses
+import difflib
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -54,26 +56,66 @@ class Inputs:
     weights_hash: str | None
 
 
+def check_inputs(config: PipelineConfig) -> None:
+    """Looks whether all that the config names is there or can be fetched; fetches nothing.
+
+    Raises:
+        InputError: with a line for each thing that is not there.
+    """
+    data, model = config.data, config.model
+    problems = []
+    if data.dataset and data.dataset not in DATASETS:
+        problems.append(
+            f"data.dataset: {data.dataset!r} is not known{_hint(data.dataset, DATASETS)}"
+        )
+    if data.path and not Path(data.path).is_dir():
+        problems.append(f"data.path: {Path(data.path).resolve()}: no such folder")
+    for path in map(Path, data.reader.files()):
+        if not path.is_file():
+            problems.append(f"data: {path.resolve()}: no such file")
+    if model.weights and model.weights not in DATASETS:
+        files = ["config.json", "model.safetensors"] + ["vocab.txt"] * (model.vocabulary is None)
+        missing = [name for name in files if not Path(model.weights, name).is_file()]
+        if missing:
+            problems.append(
+                f"model.weights: {Path(model.weights).resolve()}: no {', '.join(missing)} there"
+                f"{_hint(model.weights, DATASETS)}"
+            )
+    if model.vocabulary and not Path(model.vocabulary).is_file():
+        problems.append(f"model.vocabulary: {Path(model.vocabulary).resolve()}: no such file")
+    features, _ = example_features(data)
+    for name in config.gate.slices:
+        if name not in features:
+            problems.append(f"gate.slices: no feature is called {name!r}{_hint(name, features)}")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def find_inputs(config: PipelineConfig) -> Inputs:
     """Resolves names and paths; what is known by name is fetched the first time.
 
     Raises:
-        InputError: a path does not exist.
+        InputError: see `check_inputs`.
         pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
     """
-    data = _named_or_path(config.data.dataset, config.data.path, "data.path")
+    check_inputs(config)
+    if config.data.dataset:
+        data = fetch(config.data.dataset)
+    else:
+        assert config.data.path  # DataConfig asks for one of the two
+        data = Path(config.data.path).resolve()
     weights = None
-    if config.model.weights:
-        known = config.model.weights in DATASETS
-        weights = _named_or_path(
-            config.model.weights if known else None, config.model.weights, "model.weights"
-        )
+    if name := config.model.weights:
+        weights = fetch(name) if name in DATASETS else Path(name).resolve()
     vocabulary = Path(config.model.vocabulary) if config.model.vocabulary else None
     if vocabulary is None:
         assert weights is not None  # ModelConfig asks for a vocabulary where there are no weights
         vocabulary = weights / "vocab.txt"
-    if not vocabulary.is_file():
-        raise InputError(f"model.vocabulary: {vocabulary}: no such file")
     return Inputs(
         data=str(data),
         schema=str(_write_schema(config)),
@@ -91,16 +133,6 @@ def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str
     assert data.text is not None
     numbers = [name for name, kind in data.text.columns.items() if kind != "bytes"]
     return _SHARED | data.text.columns, numbers
-
-
-def _named_or_path(name: str | None, path: str | None, key: str) -> Path:
-    if name is not None:
-        return fetch(name)
-    assert path is not None
-    folder = Path(path).resolve()
-    if not folder.is_dir():
-        raise InputError(f"{key}: {folder}: no such folder")
-    return folder
 
 
 def _write_schema(config: PipelineConfig) -> Path:
