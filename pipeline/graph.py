@@ -25,10 +25,11 @@ def graph_text(config: PipelineConfig) -> str:
     for node in (n.pipeline_node for n in compiled.nodes):
         lines.append(f"\n{node.node_info.id}")
         for key, spec in sorted(node.inputs.inputs.items()):
+            if spec.HasField("input_graph_ref"):
+                continue  # a resolver's: made from hidden inputs, which say where it comes from
+            name = spec.channels[0].artifact_query.type.name if spec.hidden else key
             producers = sorted({channel.producer_node_query.id for channel in spec.channels} - {""})
-            lines.append(
-                f"  ← {key}" + (f" of {', '.join(producers)}" if producers else " of any run")
-            )
+            lines.append(f"  ← {name} of {', '.join(producers) or 'any run'}")
         lines += [f"  → {key}" for key in sorted(node.outputs.outputs)]
     return "\n".join(lines)
 

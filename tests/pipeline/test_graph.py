@@ -1,0 +1,129 @@
+"""The graph as text, and as TFX sees it."""
+
+import pytest
+from google.protobuf import text_format
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler.compiler import Compiler
+
+from pipeline.configs import PipelineConfig
+from pipeline.finetune import create_finetune_pipeline
+from pipeline.graph import graph_text
+from pipeline.inputs import find_inputs
+
+BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
+READERS = {
+    "text": {"label_column": "label", "splits": {"eval": 0.1, "test": 0.2}},
+    "medline": {"label": {"mesh_areas": "areas.tsv", "classes": ["a", "b"]}},
+}
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    (tmp_path / "areas.tsv").write_text("descriptor_ui\tareas\n")
+
+    def build(reader="text", **changes):
+        groups = {
+            "name": "tiny",
+            "data": {"path": "data", reader: READERS[reader]},
+            "model": {"backbone": BACKBONE, "vocabulary": "vocab.txt"},
+            "gate": {"min_accuracy": 0.5},
+        }
+        return PipelineConfig.model_validate(groups | changes)
+
+    return build
+
+
+def blocks(text) -> dict[str, list[str]]:
+    """The lines under each component's name."""
+    head, *parts = text.split("\n\n")
+    assert head == "tiny  →  runs/tiny/serving/tiny/<version>"
+    return {name: lines for name, *lines in (part.splitlines() for part in parts)}
+
+
+@pytest.mark.parametrize(
+    ("reader", "gen"), [("text", "TextExampleGen"), ("medline", "MedlineExampleGen")]
+)
+def test_says_what_each_component_reads_and_writes(make, reader, gen):
+    found = blocks(graph_text(make(reader)))
+    assert set(found) == {
+        gen,
+        *("StatisticsGen", "ImportSchemaGen", "DataValidator", "Transform", "Trainer"),
+        *("Baseline", "Evaluator", "ServingValidator", "Pusher"),
+    }
+    assert found[gen] == ["  → examples", "  → quarantine"]
+    assert found["DataValidator"] == [
+        f"  ← quarantine of {gen}",
+        "  ← schema of ImportSchemaGen",
+        "  ← statistics of StatisticsGen",
+        "  → anomalies",
+    ]
+    assert {
+        f"  ← examples of {gen}",
+        "  ← model of Trainer",
+        "  ← baseline_model of Baseline",
+    } <= set(found["Evaluator"])
+    assert found["Baseline"] == [
+        "  ← Model of Trainer",
+        "  ← Model of any run",
+        "  ← ModelBlessing of any run",
+    ]
+    assert {
+        "  ← infra_blessing of ServingValidator",
+        "  ← model of Trainer",
+        "  ← model_blessing of Evaluator",
+    } <= set(found["Pusher"])
+
+
+def test_a_component_comes_after_those_it_reads(make):
+    seen: set[str] = set()
+    for name, lines in blocks(graph_text(make())).items():
+        for line in lines:
+            assert set(line.partition(" of ")[2].split(", ")) <= {*seen, "any run", ""}
+        seen.add(name)
+
+
+def compiled(config) -> dict[str, str]:
+    """The compiled graph's nodes, as text by id."""
+    pipeline = create_finetune_pipeline(
+        config, find_inputs(config), "root", "serving", metadata_store_pb2.ConnectionConfig()
+    )
+    nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
+    return {node.node_info.id: text_format.MessageToString(node) for node in nodes}
+
+
+def test_the_same_config_gives_the_same_graph(make):
+    assert compiled(make()) == compiled(make())
+
+
+def test_transform_waits_for_the_data_validator(make):
+    assert 'upstream_nodes: "DataValidator"' in compiled(make())["Transform"]
+
+
+CHANGES = {
+    "training": ({"training": {"optimizer": {"learning_rate": 1e-5}}}, {"Trainer"}),
+    "gate": ({"gate": {"min_accuracy": 0.6}}, {"Evaluator"}),
+    "limits": ({"validation": {"max_bad_fraction": 0.5}}, {"DataValidator"}),
+    "questions": ({"serving_validation": {"num_examples": 3}}, {"ServingValidator"}),
+    "length": (
+        {"model": {"backbone": BACKBONE, "vocabulary": "vocab.txt", "max_length": 64}},
+        {"Transform", "Trainer"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_changes_only_the_components_it_concerns(make, name):
+    """What changes nothing in a component's node is taken from the cache."""
+    changes, concerned = CHANGES[name]
+    before, after = compiled(make()), compiled(make(**changes))
+    assert {node for node in before if before[node] != after[node]} == concerned
+
+
+def test_another_vocabulary_at_the_same_path_is_noticed(make, tmp_path):
+    before = compiled(make())
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
+    after = compiled(make())
+    assert {node for node in before if before[node] != after[node]} == {"Transform", "Trainer"}
