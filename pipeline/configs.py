@@ -1,5 +1,6 @@
 """The settings of a whole run: what a file in `configs/` holds."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
@@ -100,3 +101,14 @@ class PipelineConfig(Config):
     serving_validation: ServingValidationConfig = ServingValidationConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
+
+
+def local_paths(config: PipelineConfig) -> dict[str, Path]:
+    """Where a local run of this config keeps its things."""
+    base = Path(config.root, config.name).resolve()
+    return {
+        "artifacts": base / "artifacts",
+        "metadata": base / "metadata.sqlite",
+        "serving": base / "serving" / config.name,
+        "runs": base,
+    }

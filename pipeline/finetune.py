@@ -1,7 +1,5 @@
 """The fine-tuning line: examples → statistics → validation → tokens → model → gate → served model."""
 
-from pathlib import Path
-
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.common.resolver import Resolver
@@ -148,14 +146,3 @@ def _trainer(
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config=settings.model_dump(mode="json"),
     )
-
-
-def local_paths(config: PipelineConfig) -> dict[str, Path]:
-    """Where a local run of this config keeps its things."""
-    base = Path(config.root, config.name).resolve()
-    return {
-        "artifacts": base / "artifacts",
-        "metadata": base / "metadata.sqlite",
-        "serving": base / "serving" / config.name,
-        "runs": base,
-    }

@@ -5,8 +5,8 @@ from pathlib import Path
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.configs import PipelineConfig
-from pipeline.finetune import create_finetune_pipeline, local_paths
+from pipeline.configs import PipelineConfig, local_paths
+from pipeline.finetune import create_finetune_pipeline
 from pipeline.inputs import find_inputs
 
 

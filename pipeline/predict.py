@@ -8,8 +8,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 from rich.table import Table
 
-from pipeline.configs import PipelineConfig
-from pipeline.finetune import local_paths
+from pipeline.configs import PipelineConfig, local_paths
 
 _BATCH = 64
 _EXCERPT = 70

@@ -14,8 +14,8 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline import results
 from pipeline.config_loader import config_hash
-from pipeline.configs import PipelineConfig
-from pipeline.finetune import create_finetune_pipeline, local_paths
+from pipeline.configs import PipelineConfig, local_paths
+from pipeline.finetune import create_finetune_pipeline
 from pipeline.inputs import Inputs, find_inputs
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
 

@@ -8,8 +8,7 @@ from rich.console import Console
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig
 from models.export import export_classifier
-from pipeline.configs import PipelineConfig
-from pipeline.finetune import local_paths
+from pipeline.configs import PipelineConfig, local_paths
 from pipeline.predict import PredictError, newest_version, predict, predictions_table
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "lung", "the"]
