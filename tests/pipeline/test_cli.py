@@ -131,6 +131,7 @@ def test_an_unknown_data_set_is_not_fetched():
     assert "did you mean 'minilm_l6'?" in done.stderr
 
 
+@pytest.mark.slow  # imports TFX in a process of its own
 def test_show_prints_the_graph_and_nothing_else(config):
     done = start("show", "--config", config)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from components.trainer.run_fn import CLASSIFIER_FOLDER, METRICS_FILE, TrainerSe
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, TrainingConfig
 
+pytestmark = pytest.mark.slow  # runs the Transform component
 BACKBONE = BackboneConfig(
     vocabulary_size=14,
     num_layers=1,

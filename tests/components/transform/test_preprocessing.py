@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.transform.preprocessing import LABEL_VOCABULARY, preprocessing_config
 from models.tokenizer import BertTokenizer, read_vocabulary
 
+pytestmark = pytest.mark.slow  # runs the Transform component
 SPLITS = ["train", "eval", "test"]
 
 
