@@ -156,6 +156,11 @@ def test_longer_texts_are_cut_and_still_end_with_sep(max_length):
     ]
 
 
+def test_a_word_of_more_than_100_bytes_is_unknown():
+    assert pieces("heart" + "s" * 95) == ["heart", *["##s"] * 95][:62]
+    assert pieces("heart" + "s" * 96) == ["[UNK]"]
+
+
 def test_ids_are_the_same_inside_a_graph():
     traced = tf.function(TOKENIZER, input_signature=[tf.TensorSpec([None], tf.string)])
     texts = tf.constant(["Heart failure.", ""])
