@@ -63,6 +63,7 @@ class Executor(base_executor.BaseExecutor):
             )
             anomalies = _anomalies(statistics, schema, config)
             _write(anomalies, artifact_utils.get_single_instance(output_dict["anomalies"]))
+            problems += _label_problems(statistics["train"])
             problems += [
                 line for split, found in anomalies.items() for line in _lines(split, found)
             ]
@@ -94,6 +95,18 @@ def _empty_split_problems(
         if (n := stats.datasets[0].num_examples if stats.datasets else 0)
         < config.min_split_examples
     ]
+
+
+def _label_problems(train: statistics_pb2.DatasetFeatureStatisticsList) -> list[str]:
+    """What the schema cannot say of labels: there are several, and a vocabulary file can hold them."""
+    features = (f for f in train.datasets[0].features if list(f.path.step) == [_LABEL])
+    labels = [b.label for f in features for b in f.string_stats.rank_histogram.buckets]
+    problems = []
+    if len(labels) == 1:
+        problems.append(f"split train has the one label {labels[0]!r}: a classifier needs several")
+    if broken := next((label for label in labels if len(label.splitlines()) > 1), None):
+        problems.append(f"split train has the label {broken!r}: a label must not hold a line break")
+    return problems
 
 
 def _anomalies(

@@ -192,6 +192,18 @@ def test_a_label_not_listed_stops_the_line_in_training_too(line):
     assert problem.startswith("split train, feature label: Unexpected string values")
 
 
+def test_a_single_label_stops_the_line(line):
+    [problem] = line.problems({split: table(["a"] * 20) for split in GOOD})
+    assert problem == "split train has the one label 'a': a classifier needs several"
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\rb"])
+def test_a_label_of_two_lines_stops_the_line(line, label):
+    """Transform's vocabulary is a text file and would silently leave it out."""
+    [problem] = line.problems({split: table([label, "b"] * 10) for split in GOOD})
+    assert problem == f"split train has the label {label!r}: a label must not hold a line break"
+
+
 def test_label_shares_beyond_the_limit_stop_the_line(line):
     splits = GOOD | {"test": table(["a"] * 400 + ["b"] * 10), "train": table(["a", "b"] * 200)}
     [problem] = line.problems(splits, max_label_skew=0.2)
