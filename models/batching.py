@@ -42,7 +42,7 @@ class Scan:
     Attributes:
         examples: number of examples.
         tokens: number of ids, padding not counted.
-        batches: batches an epoch has, by bucket.
+        batches: batches an epoch has, all buckets together.
         label_counts: int64 [classes], examples by class id.
     """
 

@@ -85,9 +85,9 @@ def fit(
             eval_means = _mean_over(eval_step, evaluation, "eval")
             epoch = Epoch(number, time.monotonic() - began, train_means, eval_means)
             _write_summaries(epoch)
-            if all(epoch.eval["loss"] < earlier.eval["loss"] for earlier in history):
-                best_weights = task.model.get_weights()
             history.append(epoch)
+            if best_epoch(history) is epoch:
+                best_weights = task.model.get_weights()
             logger.info("epoch %d/%d: %s", number, config.epochs, _words(epoch))
             if number - best_epoch(history).epoch >= config.early_stopping_patience:
                 logger.info(

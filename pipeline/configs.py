@@ -112,3 +112,8 @@ def local_paths(config: PipelineConfig) -> dict[str, Path]:
         "serving": base / "serving" / config.name,
         "runs": base,
     }
+
+
+def short_path(path: Path) -> Path:
+    """The path as a person in the current folder would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -7,6 +7,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.configs import short_path
 from serving.client import Client
 from serving.process import ServerProcess
 
@@ -51,10 +52,10 @@ def ask_served_model(console: Console, summary: dict[str, Any], count: int = 3) 
         "evaluation": summary["artifacts"]["Evaluator.evaluation"][0],
         "training curves": summary["artifacts"]["Trainer.model_run"][0],
     }.items():
-        console.print(f"  {name:<16} {_short(Path(path))}", highlight=False, soft_wrap=True)
+        console.print(f"  {name:<16} {short_path(Path(path))}", highlight=False, soft_wrap=True)
     console.print(
         f"serve it yourself: .venv/bin/python -m serving.server --rest_api_port=8501 "
-        f"--model_name={base.name} --model_base_path={_short(base)}",
+        f"--model_name={base.name} --model_base_path={short_path(base)}",
         highlight=False,
         soft_wrap=True,
     )
@@ -73,7 +74,3 @@ def _test_examples(uri: str, count: int) -> list[tuple[str, str]]:
         text, label = (feature[name].bytes_list.value[0].decode() for name in ("text", "label"))
         rows.append((text, label))
     return rows
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -3,6 +3,7 @@
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
@@ -15,7 +16,7 @@ from components.serving_validator.component import ServingValidator
 from components.text_example_gen.component import TextExampleGen
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
-from pipeline.configs import DataConfig, PipelineConfig
+from pipeline.configs import DataConfig, PipelineConfig, local_paths
 from pipeline.inputs import Inputs
 
 _PREPROCESSING = "components.transform.preprocessing"
@@ -97,6 +98,18 @@ def create_finetune_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def create_local_pipeline(config: PipelineConfig, inputs: Inputs) -> tfx.dsl.Pipeline:
+    """The graph of a run on this machine, its artifacts, store and pushed models under `config.root`."""
+    paths = local_paths(config)
+    return create_finetune_pipeline(
+        config,
+        inputs,
+        str(paths["artifacts"]),
+        str(paths["serving"]),
+        sqlite_metadata_connection_config(str(paths["metadata"])),
     )
 
 

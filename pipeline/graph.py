@@ -1,27 +1,16 @@
 """The graph as text."""
 
-from pathlib import Path
-
 from tfx.dsl.compiler.compiler import Compiler
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.configs import PipelineConfig, local_paths
-from pipeline.finetune import create_finetune_pipeline
+from pipeline.configs import PipelineConfig, local_paths, short_path
+from pipeline.finetune import create_local_pipeline
 from pipeline.inputs import find_inputs
 
 
 def graph_text(config: PipelineConfig) -> str:
     """One block a component, in the order they run: its inputs with their producers, its outputs."""
-    paths = local_paths(config)
-    pipeline = create_finetune_pipeline(
-        config,
-        find_inputs(config),
-        str(paths["artifacts"]),
-        str(paths["serving"]),
-        sqlite_metadata_connection_config(str(paths["metadata"])),
-    )
-    compiled = Compiler().compile(pipeline)
-    lines = [f"{config.name}  →  {_relative(paths['serving'])}/<version>"]
+    compiled = Compiler().compile(create_local_pipeline(config, find_inputs(config)))
+    lines = [f"{config.name}  →  {short_path(local_paths(config)['serving'])}/<version>"]
     for node in (n.pipeline_node for n in compiled.nodes):
         lines.append(f"\n{node.node_info.id}")
         for key, spec in sorted(node.inputs.inputs.items()):
@@ -32,7 +21,3 @@ def graph_text(config: PipelineConfig) -> str:
             lines.append(f"  ← {name} of {', '.join(producers) or 'any run'}")
         lines += [f"  → {key}" for key in sorted(node.outputs.outputs)]
     return "\n".join(lines)
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

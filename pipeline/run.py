@@ -3,23 +3,18 @@
 import dataclasses
 import datetime
 import json
-import logging
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
-
 from pipeline import results
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths
-from pipeline.finetune import create_finetune_pipeline
+from pipeline.finetune import create_local_pipeline
 from pipeline.inputs import Inputs, find_inputs
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
-
-logger = logging.getLogger("sciformer.run")
 
 SUCCEEDED, NOT_BLESSED = "succeeded", "not_blessed"
 _PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-text")
@@ -45,19 +40,11 @@ def run(config: PipelineConfig, run_id: str, listener: Listener) -> dict[str, An
         pipeline.inputs.InputError: a path of the config does not exist.
         pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
     """
-    paths = local_paths(config)
     inputs = find_inputs(config)
-    folder = paths["runs"] / run_id
+    folder = local_paths(config)["runs"] / run_id
     folder.mkdir(parents=True, exist_ok=True)
-    pipeline = create_finetune_pipeline(
-        config,
-        inputs,
-        str(paths["artifacts"]),
-        str(paths["serving"]),
-        sqlite_metadata_connection_config(str(paths["metadata"])),
-    )
     runner = LocalRunner(run_id, listener)
-    runner.run(pipeline)
+    runner.run(create_local_pipeline(config, inputs))
     summary = _summarise(config, inputs, run_id, runner.runs)
     _write(folder / "config.json", config.model_dump(mode="json"))
     _write(folder / "summary.json", summary)

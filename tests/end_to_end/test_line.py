@@ -30,6 +30,11 @@ def states(summary: dict) -> set[str]:
     return {component["state"] for component in summary["components"].values()}
 
 
+def run_command(config: Path, project: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config)]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
 def versions(world: Path) -> list[str]:
     return sorted(path.name for path in (world / "runs/tiny/serving/tiny").iterdir())
 
@@ -154,13 +159,7 @@ def test_an_edit_of_the_trainers_code_reruns_it_and_nothing_before(world, first,
     with (project / "components/trainer/run_fn.py").open("a") as file:
         file.write("\n# an edit\n")
     (tmp_path / "tiny.yaml").write_text(json.dumps(settings(world)))
-    completed = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "--config", str(tmp_path / "tiny.yaml")],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    completed = run_command(tmp_path / "tiny.yaml", project)
     assert completed.returncode == 0, completed.stderr
     newest = max((world / "runs/tiny").glob("*/summary.json"))
     components = json.loads(newest.read_text())["components"]
@@ -173,13 +172,7 @@ def test_command_line_tells_by_its_exit_code_that_a_model_was_refused(world, fir
     gate = {"min_accuracy": 1.0, "min_macro_f1": 1.0, "max_accuracy_drop": 1.0}
     training = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
     (tmp_path / "tiny.yaml").write_text(json.dumps(settings(world, gate=gate, training=training)))
-    completed = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "--config", str(tmp_path / "tiny.yaml")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    completed = run_command(tmp_path / "tiny.yaml", ROOT)
     assert completed.returncode == 3
     assert "not blessed, not pushed" in completed.stderr
     assert "accuracy on all test examples is" in completed.stderr
