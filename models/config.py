@@ -55,21 +55,80 @@ class ClassifierConfig(Config):
 
 
 class OptimizerConfig(Config):
-    """AdamW (arXiv 1711.05101) with linear warm-up and linear decay to 0, as BERT is fine-tuned."""
+    """How the weights are moved.
 
+    Attributes:
+        name: AdamW (arXiv 1711.05101) or, for very large batches, LAMB (arXiv 1904.00962).
+        learning_rate: the highest of the schedule.
+        head_learning_rate: the same for the layers that start from random weights; `learning_rate` by default.
+        schedule: what follows the warm-up: a line or half a cosine down to 0, or no change.
+        warmup_fraction: share of all updates in which the rate rises linearly from 0.
+        layer_decay: each layer's rate is that of the layer above it times this (arXiv 2003.10555, appendix A).
+        weight_decay: decoupled from the gradient.
+        no_decay: variables with one of these names are not decayed.
+        clip_norm: the largest norm of all gradients together; longer ones are shortened to it.
+    """
+
+    name: Literal["adamw", "lamb"] = "adamw"
     learning_rate: float = pydantic.Field(default=1e-4, gt=0)
     head_learning_rate: float | None = pydantic.Field(default=None, gt=0)
-    weight_decay: float = pydantic.Field(default=0.01, ge=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_fraction: float = pydantic.Field(default=0.1, ge=0, lt=1)
-    clip_norm: float = pydantic.Field(default=1.0, gt=0)
+    layer_decay: float = pydantic.Field(default=1.0, gt=0, le=1)
+    weight_decay: float = pydantic.Field(default=0.01, ge=0)
+    no_decay: tuple[str, ...] = ("bias", "gamma", "beta")
+    clip_norm: float | None = pydantic.Field(default=1.0, gt=0)
+
+
+class CheckpointConfig(Config):
+    """When training is saved, so that a killed run goes on.
+
+    Attributes:
+        every_seconds: the least time between two checkpoints; 0 saves after every call of the train function.
+        keep: how many of the newest stay.
+    """
+
+    every_seconds: float = pydantic.Field(default=120.0, ge=0)
+    keep: int = pydantic.Field(default=2, ge=1)
 
 
 class TrainingConfig(Config):
-    """How long and how fast to train; every random choice follows from `seed`."""
+    """How long, how fast and on what to train; every random choice follows from `seed`.
+
+    Attributes:
+        epochs: passes over the train split.
+        batch_size: rows of one update, over all replicas and micro-batches together (16 by default).
+        tokens_per_batch: or as many rows as fit in so many tokens, padding included.
+        accumulation_steps: an update's rows are worked on in so many parts, to save memory.
+        strategy: where the replicas are; see `models.strategy`.
+        precision: what the layers compute in; weights and logits are float32 always.
+        xla: compile the train step; pays where shapes repeat (GPU, TPU).
+        steps_per_call: updates in one call of the train function, for devices that outrun the host.
+        optimizer: rule, rates and decay.
+        checkpoint: when to save.
+        early_stopping_patience: epochs without a lower eval loss after which training stops.
+        balance_classes: weigh the training loss so that all classes weigh the same.
+        wandb_project: also log to this project of Weights & Biases.
+        seed: of weights, order and dropout.
+    """
 
     epochs: int = pydantic.Field(default=3, ge=1)
-    batch_size: int = pydantic.Field(default=16, ge=1)
+    batch_size: int | None = pydantic.Field(default=None, ge=1)
+    tokens_per_batch: int | None = pydantic.Field(default=None, ge=1)
+    accumulation_steps: int = pydantic.Field(default=1, ge=1)
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    xla: bool = False
+    steps_per_call: int = pydantic.Field(default=1, ge=1)
     optimizer: OptimizerConfig = OptimizerConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
     early_stopping_patience: int = pydantic.Field(default=2, ge=1)
     balance_classes: bool = False
+    wandb_project: str | None = None
     seed: int = pydantic.Field(default=0, ge=0)
+
+    @pydantic.model_validator(mode="after")
+    def _combination_works(self) -> "TrainingConfig":
+        if self.batch_size and self.tokens_per_batch:
+            raise ValueError("give either batch_size (rows) or tokens_per_batch, not both")
+        return self
