@@ -32,6 +32,7 @@ COMMON = [
     "grpcio>=1.66",
     "httpx>=0.27",
     "jinja2>=3.1",
+    "keras-tuner>=1.4.7,<2",
     "kfp>=2.5,<3",
     "lxml>=5",
     "numpy>=1.26,<3",
@@ -49,6 +50,7 @@ COMMON = [
     "tensorflow-serving-api>=2.16,<3",
     "typer>=0.12",
     "uvicorn>=0.30",
+    "wandb>=0.19,<0.26",
 ]
 
 setuptools.setup(
