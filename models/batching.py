@@ -1,102 +1,152 @@
-"""From TFRecords of unpadded ids to length-bucketed batches."""
+"""Which examples make a batch: a pure function of the lengths, the seed and the epoch.
+
+The input position of a training is therefore a number: nothing of a reader has to be saved, and any number of
+replicas divides the same batches.
+"""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-_BUCKET_WIDTH = 32  # tokens; a batch wastes at most this much padding a row
-_SHUFFLE_BUFFER = 16_384  # examples; ids only, so some tens of megabytes at the most
-_READ_BATCH = 512
+from models.examples import Examples
+
+LENGTH_MULTIPLE = 8  # rows are padded to a multiple of it; what oneDNN and tensor cores like
 
 
-def read_examples(files: Sequence[str]) -> tf.data.Dataset:
-    """Reads transformed examples.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """The batches of every epoch.
+
+    Rows are sorted by length, rounded up, and cut into batches; rows of one rounded length stand in random
+    order, and so do the batches. All epochs thus have batches of the same shapes.
 
     Args:
-        files: gzipped TFRecord files of tf.train.Example with `token_ids` (int64, any number) and
-            `label_id` (int64, one).
+        lengths: int [examples], ids of each.
+        batch_size: rows of a batch; the one of the shortest rows may have fewer.
+        tokens_per_batch: or as many rows as fit in so many ids, padding included, but at least one.
+        seed: of the orders; None keeps the batches sorted, the longest rows first.
+    """
+
+    lengths: np.ndarray
+    batch_size: int | None = None
+    tokens_per_batch: int | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.batch_size is None) == (self.tokens_per_batch is None):
+            raise ValueError("give either batch_size or tokens_per_batch")
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self._cuts)
+
+    @property
+    def positions(self) -> int:
+        """Ids of an epoch, padding included."""
+        return sum(len(rows) * self.length(rows) for rows in self.epoch(0))
+
+    def length(self, rows: np.ndarray) -> int:
+        """What the batch of these examples is padded to."""
+        return int(_rounded(self.lengths[rows].max()))
+
+    def epoch(self, number: int) -> list[np.ndarray]:
+        """The batches of epoch `number`, each an int64 array of examples."""
+        tie_breaker = np.arange(len(self.lengths))
+        if self.seed is not None:
+            generator = np.random.default_rng([self.seed, number])
+            tie_breaker = generator.permutation(len(self.lengths))
+        order = np.lexsort([tie_breaker, -_rounded(self.lengths)])
+        batches = np.split(order, self._cuts[1:]) if len(self._cuts) else []
+        if self.seed is not None:
+            batches = [batches[i] for i in generator.permutation(len(batches))]
+        return batches
+
+    @functools.cached_property
+    def _cuts(self) -> list[int]:
+        """Where batches begin in the rows sorted by falling length; equal in every epoch."""
+        count = len(self.lengths)
+        if self.batch_size:
+            return list(range(0, count, self.batch_size))
+        lengths = np.sort(_rounded(self.lengths))[::-1]
+        cuts, start = [], 0
+        while start < count:
+            cuts.append(start)
+            start += max(1, self.tokens_per_batch // int(lengths[start]))
+        return cuts
+
+
+def _rounded(lengths: np.ndarray) -> np.ndarray:
+    return -(-lengths // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+
+
+def micro_batches(
+    examples: Examples, rows: np.ndarray, length: int, replicas: int, parts: int
+) -> list[dict[str, np.ndarray]]:
+    """Divides one batch among replicas, and each share into parts that are worked on one after the other.
+
+    All have the same number of rows: where they do not come out even, the first row is repeated with weight 0.
 
     Returns:
-        A dataset of `{"token_ids": int32 ragged [_, (ids)], "label_id": int64 [_]}`, up to 512 rows each,
-        in the files' order.
+        For each replica `{"token_ids": int32 [parts, n, length], "padding_mask": int32 [parts, n, length],
+        "label_id": int64 [parts, n], "weight": float32 [parts, n] (1, or 0 of a repeated row)}`.
     """
-    spec = {
-        "token_ids": tf.io.RaggedFeature(tf.int64),
-        "label_id": tf.io.FixedLenFeature([], tf.int64),
+    share = -(-len(rows) // (replicas * parts))
+    filler = replicas * parts * share - len(rows)
+    batch = examples.padded(np.concatenate([rows, np.repeat(rows[:1], filler)]), length)
+    batch["weight"] = np.repeat(np.float32([1, 0]), [len(rows), filler])
+    shaped = {
+        name: value.reshape(replicas, parts, share, *value.shape[1:])
+        for name, value in batch.items()
     }
-
-    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = tf.io.parse_example(serialized, spec)
-        return features | {"token_ids": tf.cast(features["token_ids"], tf.int32)}
-
-    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
-    return records.batch(_READ_BATCH).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return [{name: value[i] for name, value in shaped.items()} for i in range(replicas)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Scan:
-    """What one pass over the examples tells.
-
-    Attributes:
-        examples: number of examples.
-        tokens: number of ids, padding not counted.
-        batches: batches an epoch has, all buckets together.
-        label_counts: int64 [classes], examples by class id.
-    """
-
-    examples: int
-    tokens: int
-    batches: int
-    label_counts: np.ndarray
-
-
-def scan(examples: tf.data.Dataset, batch_size: int, num_classes: int) -> Scan:
-    """Counts examples, ids, labels and the batches that `bucketed` will make of `examples`.
-
-    Raises:
-        ValueError: a label id is not in [0, num_classes).
-    """
-    buckets, labels, tokens = np.zeros(0, np.int64), np.zeros(num_classes, np.int64), 0
-    for rows in examples:
-        lengths, label_ids = rows["token_ids"].row_lengths().numpy(), rows["label_id"].numpy()
-        if bad := set(label_ids) - set(range(num_classes)):
-            raise ValueError(
-                f"label ids {sorted(map(int, bad))} are outside 0 … {num_classes - 1}: an unseen label?"
-            )
-        tokens += int(lengths.sum())
-        labels += np.bincount(label_ids, minlength=num_classes)
-        counts = np.bincount((lengths - 1) // _BUCKET_WIDTH)
-        size = max(len(counts), len(buckets))
-        buckets = np.pad(buckets, (0, size - len(buckets))) + np.pad(
-            counts, (0, size - len(counts))
-        )
-    return Scan(int(labels.sum()), tokens, int(np.ceil(buckets / batch_size).sum()), labels)
-
-
-def bucketed(
-    examples: tf.data.Dataset, batch_size: int, max_length: int, shuffle_seed: int | None = None
-) -> tf.data.Dataset:
-    """Batches examples of like length, each padded to the longest of its batch.
+def distribute(
+    strategy: tf.distribute.Strategy,
+    examples: Examples,
+    plan: Plan,
+    parts: int = 1,
+    start: int = 0,
+) -> Iterator:
+    """An endless iterator over the plan's batches for `strategy.run`, each replica getting its share.
 
     Args:
-        examples: a dataset as `read_examples` gives.
-        batch_size: rows a batch; the last batch of each bucket may be smaller.
-        max_length: the most ids of an example.
-        shuffle_seed: shuffles with this seed, in another order at each pass; None keeps the order.
-
-    Returns:
-        A dataset of `{"token_ids": int32 [b, length], "padding_mask": int32 [b, length],
-        "label_id": int64 [b]}`.
+        strategy: where the replicas are.
+        examples: what the plan was made of.
+        plan: the batches.
+        parts: see `micro_batches`.
+        start: batches, counted over all epochs, that are passed over.
     """
-    rows = examples.unbatch()
-    if shuffle_seed is not None:
-        rows = rows.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=True)
-    rows = rows.map(lambda row: row | {"padding_mask": tf.ones_like(row["token_ids"])})
-    boundaries = list(range(_BUCKET_WIDTH + 1, max_length + 1, _BUCKET_WIDTH))
-    return rows.bucket_by_sequence_length(
-        lambda row: tf.size(row["token_ids"]),
-        bucket_boundaries=boundaries,
-        bucket_batch_sizes=[batch_size] * (len(boundaries) + 1),
-    ).prefetch(tf.data.AUTOTUNE)
+
+    def for_pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """The batches of one worker's replicas, an element for each in turn."""
+        replicas = context.num_replicas_in_sync
+        local = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+
+        def generate() -> Iterator[dict[str, np.ndarray]]:
+            epoch, passed = divmod(start, len(plan))
+            while True:
+                for rows in plan.epoch(epoch)[passed:]:
+                    shares = micro_batches(examples, rows, plan.length(rows), replicas, parts)
+                    yield from shares[first : first + local]
+                epoch, passed = epoch + 1, 0
+
+        dataset = tf.data.Dataset.from_generator(generate, output_signature=_SIGNATURE)
+        # Said to be endless, which it is: for others tf.distribute asks all workers before each batch
+        # whether they still have one.
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        return dataset.apply(endless).prefetch(4 * local)
+
+    return iter(strategy.distribute_datasets_from_function(for_pipeline))
+
+
+_SIGNATURE = {
+    "token_ids": tf.TensorSpec([None, None, None], tf.int32),
+    "padding_mask": tf.TensorSpec([None, None, None], tf.int32),
+    "label_id": tf.TensorSpec([None, None], tf.int64),
+    "weight": tf.TensorSpec([None, None], tf.float32),
+}

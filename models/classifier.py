@@ -103,6 +103,7 @@ def _with_head(backbone: keras.Model, config: ClassifierConfig) -> keras.Model:
     logits = keras.layers.Dense(
         len(config.classes),
         kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        dtype="float32",  # logits keep their precision whatever the layers below compute in
         name="head",
     )(pooled)
     return keras.Model(backbone.input, logits, name="text_classifier")

@@ -14,8 +14,8 @@ Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 class Task(abc.ABC):
     """A model with its loss and metrics.
 
-    A task returns sums and weights instead of means, so that the loop can add them over batches (and, under
-    a distribution strategy, over replicas) and divide once.
+    A task returns sums and weights instead of means, so that the loop can add them over micro-batches, replicas
+    and batches, and divide once.
 
     Attributes:
         model: the Keras model whose trainable variables the loop updates.
@@ -26,6 +26,11 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def sums(self, batch: Batch, training: bool) -> Sums:
         """Runs the model on one batch.
+
+        Args:
+            batch: what `models.batching.micro_batches` makes, of one part; a row whose `weight` is 0 must
+                change neither sums nor weights.
+            training: whether dropout is on.
 
         Returns:
             By name, (float32 sum, float32 weight), both scalars; "loss" is among them and is minimised.
@@ -56,13 +61,14 @@ class Classification(Task):
     def sums(self, batch: Batch, training: bool) -> Sums:
         """Sums of "loss" (nats; weighted in training only) and "accuracy" over the batch's rows."""
         inputs = {"token_ids": batch["token_ids"], "padding_mask": batch["padding_mask"]}
-        logits = self.model(inputs, training=training)
-        labels = batch["label_id"]
+        logits = tf.cast(self.model(inputs, training=training), tf.float32)
+        labels, rows = batch["label_id"], batch["weight"]
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-        rows = tf.cast(tf.size(labels), tf.float32)
-        weight = rows
+        weights = rows
         if training and self._class_weights is not None:
-            weights = tf.gather(tf.constant(self._class_weights, tf.float32), labels)
-            loss, weight = loss * weights, tf.reduce_sum(weights)
+            weights *= tf.gather(tf.constant(self._class_weights, tf.float32), labels)
         hits = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
-        return {"loss": (tf.reduce_sum(loss), weight), "accuracy": (tf.reduce_sum(hits), rows)}
+        return {
+            "loss": (tf.reduce_sum(loss * weights), tf.reduce_sum(weights)),
+            "accuracy": (tf.reduce_sum(hits * rows), tf.reduce_sum(rows)),
+        }

@@ -1,157 +1,321 @@
-"""The one training loop: it knows steps, epochs and the best weights, and nothing of tasks."""
+"""The one training loop: epochs, checkpoints and the best weights, for every task, strategy and precision."""
 
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from models.batching import Plan, distribute
+from models.checkpoints import Checkpoints, checkpoint_name
 from models.config import TrainingConfig
-from models.optimization import build_optimizers
-from models.tasks import Batch, Sums, Task
+from models.examples import Examples
+from models.history import KEPT_STEPS, Epoch, History, Listener, Step
+from models.optimization import Optimizer
+from models.precision import LossScale
+from models.preemption import Preempted, PreemptionFlag
+from models.strategy import is_chief
+from models.tasks import Task
+from models.updates import Updates
 
 logger = logging.getLogger("sciformer.training")
 
-_REPORT_SECONDS = 5.0
+HISTORY_FILE = "history.json"
+DEFAULT_BATCH_SIZE = 16
 
 
-@dataclasses.dataclass(frozen=True)
-class Epoch:
-    """One epoch's means.
-
-    Attributes:
-        epoch: counted from 1.
-        seconds: wall time of training and evaluation.
-        train: means over the epoch's batches, by metric name.
-        eval: means over the eval split.
-    """
-
-    epoch: int
-    seconds: float
-    train: dict[str, float]
-    eval: dict[str, float]
+class NotFiniteError(FloatingPointError):
+    """A loss or a gradient became NaN or infinite."""
 
 
 def fit(
     task: Task,
-    train: tf.data.Dataset,
-    evaluation: tf.data.Dataset,
+    train: Examples,
+    evaluation: Examples,
     config: TrainingConfig,
-    steps_per_epoch: int,
-    log_dir: str | Path,
-) -> list[Epoch]:
+    folder: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    checkpoints: str | Path | None = None,
+    listeners: Sequence[Listener] = (),
+) -> History:
     """Trains `task.model` and leaves it with the weights of the epoch of least eval loss.
 
+    If `checkpoints` holds one, training goes on from there, and ends with the same bits as if it had never been
+    interrupted (on CPU; on other devices as far as their operations repeat themselves).
+
     Args:
-        task: model, loss and metrics.
-        train: batches of one epoch; iterated once an epoch.
-        evaluation: batches of the eval split, in a fixed order.
-        config: epochs, optimizer, patience.
-        steps_per_epoch: number of batches in `train`, for the schedule and the progress report.
-        log_dir: TensorBoard event files go here.
+        task: model, loss and metrics, built under the strategy's scope.
+        train: the train split; each example is seen once an epoch.
+        evaluation: the eval split.
+        config: epochs, batches, optimizer, patience.
+        folder: gets `history.json`.
+        strategy: where the replicas are; this process's first device by default.
+        checkpoints: folder of the checkpoints, `folder`/checkpoints by default; all workers must reach it.
+        listeners: are told of every update and epoch, in the chief process only.
 
     Returns:
-        The epochs, in order.
+        The history.
 
     Raises:
-        FloatingPointError: the loss is no longer finite.
-        ValueError: a split gives no batch.
+        NotFiniteError: a loss or gradient is NaN or infinite.
+        Preempted: SIGTERM came; a checkpoint has been written.
+        CheckpointError: `checkpoints` holds checkpoints that cannot be read.
+        ValueError: a split has no example.
     """
-    optimizers = build_optimizers(task.model, config.optimizer, config.epochs * steps_per_epoch)
-
-    @tf.function(reduce_retracing=True)
-    def train_step(batch: Batch) -> Sums:
-        with tf.GradientTape() as tape:
-            sums = task.sums(batch, training=True)
-            loss = sums["loss"][0] / sums["loss"][1]
-        gradients = tape.gradient(loss, [variables for _, variables in optimizers])
-        for (optimizer, variables), group in zip(optimizers, gradients, strict=True):
-            optimizer.apply(group, variables)
-        return sums
-
-    @tf.function(reduce_retracing=True)
-    def eval_step(batch: Batch) -> Sums:
-        return task.sums(batch, training=False)
-
-    history: list[Epoch] = []
-    best_weights = task.model.get_weights()
-    with tf.summary.create_file_writer(str(log_dir)).as_default():
-        for number in range(1, config.epochs + 1):
-            began = time.monotonic()
-            progress = _Progress(number, config.epochs, steps_per_epoch)
-            train_means = _mean_over(train_step, train, "train", progress)
-            eval_means = _mean_over(eval_step, evaluation, "eval")
-            epoch = Epoch(number, time.monotonic() - began, train_means, eval_means)
-            _write_summaries(epoch)
-            history.append(epoch)
-            if best_epoch(history) is epoch:
-                best_weights = task.model.get_weights()
-            logger.info("epoch %d/%d: %s", number, config.epochs, _words(epoch))
-            if number - best_epoch(history).epoch >= config.early_stopping_patience:
-                logger.info(
-                    "no lower eval loss for %d epochs: stopping", config.early_stopping_patience
-                )
-                break
-    task.model.set_weights(best_weights)
-    return history
+    for name, split in (("train", train), ("eval", evaluation)):
+        if not len(split):
+            raise ValueError(f"the {name} split gives no batch: is it empty?")
+    strategy = strategy or tf.distribute.get_strategy()
+    loop = _Loop(task, train, evaluation, config, strategy, listeners)
+    folder = Path(folder)
+    with PreemptionFlag() as preemption:
+        loop.run(str(checkpoints or folder / "checkpoints"), preemption)
+    if is_chief(strategy):
+        loop.history.write(folder / HISTORY_FILE)
+    return loop.history
 
 
-def best_epoch(history: list[Epoch]) -> Epoch:
-    """The first epoch of least eval loss."""
-    return min(history, key=lambda epoch: epoch.eval["loss"])
+class _Loop:
+    """State of a training, and how it is saved."""
 
+    def __init__(
+        self,
+        task: Task,
+        train: Examples,
+        evaluation: Examples,
+        config: TrainingConfig,
+        strategy: tf.distribute.Strategy,
+        listeners: Sequence[Listener],
+    ):
+        self._task, self._config, self._strategy = task, config, strategy
+        self._train, self._evaluation = train, evaluation
+        rows = None if config.tokens_per_batch else config.batch_size or DEFAULT_BATCH_SIZE
+        self._plan = Plan(train.lengths, rows, config.tokens_per_batch, config.seed)
+        self._eval_plan = Plan(evaluation.lengths, rows, config.tokens_per_batch)
+        self._total = config.epochs * len(self._plan)
+        self._stride = -(-self._total // KEPT_STEPS)
+        self._listeners = listeners if is_chief(strategy) else ()
+        with strategy.scope():
+            self._optimizer = Optimizer(task.model, config.optimizer, self._total)
+            self._loss_scale = LossScale(config.precision)
+        self._updates = Updates(task, self._optimizer, self._loss_scale, config, strategy)
+        self.history = History()
+        self._position = 0  # batches, over all epochs
+        self._totals: dict[str, float] = {}  # of the epoch under way
+        self._epoch_seconds = 0.0
+        self._best_checkpoint: str | None = None
+        self._last_checkpoint: str | None = None
 
-class _Progress:
-    """Says now and then how far an epoch is."""
+    # --- The loop ----------------------------------------------------------------------------------
 
-    def __init__(self, epoch: int, epochs: int, steps: int):
-        self._epoch, self._epochs, self._steps = epoch, epochs, steps
-        self._last = time.monotonic()
+    def run(self, folder: str, preemption: PreemptionFlag) -> None:
+        """Trains from the newest checkpoint in `folder`, or from the start, to the end."""
+        self._checkpoints = Checkpoints(folder, self._trackable(), self._config.checkpoint.keep)
+        best_weights = self._restore()
+        self._check_agreement()
+        iterator = distribute(
+            self._strategy,
+            self._train,
+            self._plan,
+            self._config.accumulation_steps,
+            self._position,
+        )
+        while not self._is_over():
+            train_seconds = self._train_epoch(iterator, preemption)
+            self._finish_epoch(train_seconds)
+            if self.history.best is self.history.epochs[-1]:
+                best_weights = self._task.model.get_weights()
+                self._best_checkpoint = self._name()
+            self._save()
+        self._task.model.set_weights(best_weights)
 
-    def __call__(self, step: int, loss: float) -> None:
-        if time.monotonic() - self._last >= _REPORT_SECONDS:
-            self._last = time.monotonic()
-            logger.debug(
-                "epoch %d/%d, step %d/%d, loss %.3f",
-                self._epoch,
-                self._epochs,
-                step,
-                self._steps,
-                loss,
+    def _is_over(self) -> bool:
+        epochs = self.history.epochs
+        if len(epochs) == self._config.epochs:
+            return True
+        waited = epochs[-1].epoch - self.history.best.epoch if epochs else 0
+        if waited >= self._config.early_stopping_patience:
+            logger.info("no lower eval loss for %d epochs: stopping", waited)
+            return True
+        return False
+
+    def _train_epoch(self, iterator: Any, preemption: PreemptionFlag) -> float:
+        """Makes the rest of the epoch's updates; returns the seconds of all of them."""
+        end = (len(self.history.epochs) + 1) * len(self._plan)
+        pending: dict[str, tf.Tensor] | None = None
+        self._mark = saved = time.monotonic()
+        dispatched = self._position
+        while dispatched < end:
+            count = min(self._config.steps_per_call, end - dispatched)
+            stop = tf.constant(int(preemption.is_raised))
+            reports = self._updates.train(iterator, tf.constant(count), stop)
+            dispatched += count
+            is_stopped = pending is not None and self._read(pending)
+            pending = reports  # read while the device works on the next call
+            due = time.monotonic() - saved >= self._config.checkpoint.every_seconds
+            if is_stopped or (due and is_chief(self._strategy)):
+                is_stopped |= self._read(pending)
+                pending = None
+                self._save()
+                saved = time.monotonic()
+            if is_stopped:
+                raise Preempted(self._position, self._checkpoints.path(self._name()))
+        if pending is not None and self._read(pending):
+            self._save()
+            raise Preempted(self._position, self._checkpoints.path(self._name()))
+        return self._epoch_seconds
+
+    def _read(self, reports: dict[str, tf.Tensor]) -> bool:
+        """Takes in what a call of the train function says; returns whether a process was asked to stop."""
+        values = {name: value.numpy() for name, value in reports.items()}
+        now = time.monotonic()
+        count = len(values["stop"])
+        seconds, self._mark = (now - self._mark) / count, now
+        self._epoch_seconds += seconds * count
+        for i in range(count):
+            self._take({name: float(value[i]) for name, value in values.items()}, seconds)
+        return bool(values["stop"].any())
+
+    def _take(self, report: dict[str, float], seconds: float) -> None:
+        """Takes in one update."""
+        self._check_finite(report)
+        self._position += 1
+        _add(self._totals, report)
+        step = Step(
+            step=self._position,
+            loss=report["sum/loss"] / report["weight/loss"],
+            learning_rate=report["learning_rate"],
+            gradient_norm=report["gradient_norm"],
+            tokens=int(report["tokens"]),
+            positions=int(report["positions"]),
+            seconds=seconds,
+        )
+        if (self._position - 1) % self._stride == 0:
+            self.history.steps.append(step)
+        for listener in self._listeners:
+            listener.on_step(step)
+
+    def _finish_epoch(self, train_seconds: float) -> None:
+        began = time.monotonic()
+        evaluation = _means(self._evaluate())
+        if not np.isfinite(evaluation["loss"]):
+            raise NotFiniteError(
+                f"the eval loss is {evaluation['loss']} after {self._position} updates: lower "
+                "optimizer.learning_rate"
+            )
+        epoch = Epoch(
+            epoch=len(self.history.epochs) + 1,
+            seconds=train_seconds + time.monotonic() - began,
+            train_seconds=train_seconds,
+            train=_means(self._totals),
+            eval=evaluation,
+        )
+        self.history.epochs.append(epoch)
+        self._totals, self._epoch_seconds = {}, 0.0
+        logger.info("epoch %d/%d: %s", epoch.epoch, self._config.epochs, _words(epoch))
+        for listener in self._listeners:
+            listener.on_epoch(epoch)
+
+    def _evaluate(self) -> dict[str, float]:
+        iterator = distribute(self._strategy, self._evaluation, self._eval_plan)
+        totals: dict[str, float] = {}
+        for _ in range(len(self._eval_plan)):
+            reports = self._updates.evaluate(iterator, tf.constant(1))
+            _add(totals, {name: float(value.numpy()[0]) for name, value in reports.items()})
+        return totals
+
+    def _check_finite(self, report: dict[str, float]) -> None:
+        loss = report["sum/loss"] / report["weight/loss"]
+        overflow = report["skipped"] and np.isfinite(loss)
+        if np.isfinite(loss) and not (overflow and not self._loss_scale.is_dynamic):
+            return
+        epoch, batch = divmod(self._position, len(self._plan))
+        rows = self._plan.epoch(epoch)[batch]
+        what = "gradient" if overflow else "loss"
+        value = report["gradient_norm"] if overflow else loss
+        last = self._last_checkpoint
+        raise NotFiniteError(
+            f"the {what} is {value} in update {self._position + 1} (epoch {epoch + 1}, batch {batch + 1}; rows "
+            f"{', '.join(map(str, rows))} of the train split). Last good checkpoint: "
+            f"{self._checkpoints.path(last) if last else 'none'}. Lower optimizer.learning_rate, or look for a "
+            "broken input in those rows"
+        )
+
+    # --- Saving ------------------------------------------------------------------------------------
+
+    def _trackable(self) -> tf.train.Checkpoint:
+        variables = [variable.value for variable in self._task.model.variables]
+        return tf.train.Checkpoint(
+            model=variables, optimizer=self._optimizer, loss_scale=self._loss_scale
+        )
+
+    def _name(self) -> str:
+        return checkpoint_name(self._position, len(self.history.epochs))
+
+    def _save(self) -> None:
+        self._last_checkpoint = self._name()
+        if not is_chief(self._strategy):
+            return
+        state = {
+            **dataclasses.asdict(self.history),
+            "position": self._position,
+            "totals": self._totals,
+            "epoch_seconds": self._epoch_seconds,
+            "best": self._best_checkpoint,
+        }
+        self._checkpoints.save(self._last_checkpoint, state)
+
+    def _restore(self) -> list[np.ndarray]:
+        """Goes to the newest checkpoint, if there is one; returns the best weights so far."""
+        found = self._checkpoints.newest()
+        if found is None:
+            return self._task.model.get_weights()
+        name, state = found
+        self.history = History(
+            [Epoch(**epoch) for epoch in state["epochs"]],
+            [Step(**step) for step in state["steps"]],
+        )
+        self._position, self._totals = state["position"], state["totals"]
+        self._epoch_seconds = state["epoch_seconds"]
+        self._best_checkpoint, self._last_checkpoint = state["best"], name
+        if self._best_checkpoint:
+            self._checkpoints.restore(self._best_checkpoint)
+        best_weights = self._task.model.get_weights()
+        self._checkpoints.restore(name)
+        logger.info("going on after update %d of %d", self._position, self._total)
+        return best_weights
+
+    def _check_agreement(self) -> None:
+        """All workers must go on from the same update."""
+
+        def total(position: tf.Tensor) -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, position)
+
+        position = tf.constant(float(self._position), tf.float64)
+        result = tf.function(lambda: self._strategy.run(total, args=(position,)))()
+        mean = float(self._strategy.experimental_local_results(result)[0])
+        mean /= self._strategy.num_replicas_in_sync
+        if mean != self._position:
+            raise RuntimeError(
+                f"this worker goes on after update {self._position}, others do not: all workers must reach the "
+                "same folder of checkpoints"
             )
 
 
-def _mean_over(
-    step: Callable[[Batch], Sums],
-    batches: tf.data.Dataset,
-    split: str,
-    progress: _Progress | None = None,
-) -> dict[str, float]:
-    totals: dict[str, list[float]] = {}
-    for number, batch in enumerate(batches, start=1):
-        for name, (total, weight) in step(batch).items():
-            entry = totals.setdefault(name, [0.0, 0.0])
-            entry[0] += float(total)
-            entry[1] += float(weight)
-        mean_loss = totals["loss"][0] / totals["loss"][1]
-        if not tf.math.is_finite(mean_loss):
-            raise FloatingPointError(
-                f"the {split} loss is {mean_loss} at batch {number}: lower optimizer.learning_rate, or look "
-                "for a broken input"
-            )
-        if progress:
-            progress(number, mean_loss)
-    if not totals:
-        raise ValueError(f"the {split} split gives no batch: is it empty?")
-    return {name: total / weight for name, (total, weight) in totals.items()}
+def _add(totals: dict[str, float], report: dict[str, float]) -> None:
+    for name, value in report.items():
+        if name.startswith(("sum/", "weight/")):
+            totals[name] = totals.get(name, 0.0) + value
 
 
-def _write_summaries(epoch: Epoch) -> None:
-    for split, means in (("train", epoch.train), ("eval", epoch.eval)):
-        for name, value in means.items():
-            tf.summary.scalar(f"{split}/{name}", value, step=epoch.epoch)
+def _means(totals: dict[str, float]) -> dict[str, float]:
+    names = [name.removeprefix("sum/") for name in totals if name.startswith("sum/")]
+    return {name: totals[f"sum/{name}"] / totals[f"weight/{name}"] for name in names}
 
 
 def _words(epoch: Epoch) -> str:

@@ -1,17 +1,21 @@
 """The training loop learns, repeats itself, keeps the best epoch, and stops where it must."""
 
+import json
+import logging
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.batching import bucketed
 from models.config import OptimizerConfig, TrainingConfig
+from models.examples import Examples
+from models.history import Epoch, History
 from models.tasks import Classification, Task
-from models.training import Epoch, best_epoch, fit
+from models.training import NotFiniteError, fit
 
 
-def examples(count, seed, classes=3) -> tf.data.Dataset:
+def examples(count, seed, classes=3) -> Examples:
     """The label is told by a third of a text's ids; the others are noise."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)
@@ -20,9 +24,7 @@ def examples(count, seed, classes=3) -> tf.data.Dataset:
         row = rng.integers(4 + classes, 14, rng.integers(3, 40))
         row[rng.permutation(len(row))[: 1 + len(row) // 3]] = 4 + label
         rows.append(row.tolist())
-    return tf.data.Dataset.from_tensor_slices(
-        {"token_ids": tf.ragged.constant(rows, dtype=tf.int32), "label_id": labels}
-    ).batch(64)
+    return Examples.from_rows(rows, labels)
 
 
 def train(make_classifier, folder, seed=0, **settings):
@@ -32,19 +34,16 @@ def train(make_classifier, folder, seed=0, **settings):
     config = TrainingConfig(
         **{"epochs": 6, "optimizer": OptimizerConfig(learning_rate=2e-2), "seed": seed} | settings
     )
-    history = fit(
-        Classification(classifier.model),
-        bucketed(data, 16, 64, shuffle_seed=seed),
-        bucketed(evaluation, 16, 64),
-        config,
-        11,
-        folder,
-    )
+    history = fit(Classification(classifier.model), data, evaluation, config, folder)
     return classifier, history
 
 
 def numbers(history):
-    return [(epoch.epoch, epoch.train, epoch.eval) for epoch in history]
+    """All that does not depend on the clock."""
+    return (
+        [(epoch.epoch, epoch.train, epoch.eval) for epoch in history.epochs],
+        [(step.step, step.loss, step.gradient_norm, step.learning_rate) for step in history.steps],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +54,28 @@ def trained(make_classifier, tmp_path_factory):
 
 def test_learns(trained):
     _, history, _ = trained
-    assert [epoch.epoch for epoch in history] == list(range(1, len(history) + 1))
-    assert history[-1].train["loss"] < 0.5 * history[0].train["loss"]
-    assert best_epoch(history).eval["accuracy"] > 0.8  # chance is a third
+    epochs = history.epochs
+    assert [epoch.epoch for epoch in epochs] == list(range(1, len(epochs) + 1))
+    assert epochs[-1].train["loss"] < 0.5 * epochs[0].train["loss"]
+    assert history.best.eval["accuracy"] > 0.8  # chance is a third
+
+
+def test_reports_every_update(trained):
+    _, history, _ = trained
+    assert [step.step for step in history.steps] == list(range(1, 10 * len(history.epochs) + 1))
+    data = examples(160, seed=1)
+    first = history.steps[:10]
+    assert sum(step.tokens for step in first) == data.lengths.sum()
+    assert all(step.tokens <= step.positions for step in first)
+    mean = np.average([step.loss for step in first], weights=[16] * 10)
+    assert mean == pytest.approx(history.epochs[0].train["loss"], rel=1e-6)
+
+
+def test_writes_the_history(trained):
+    _, history, folder = trained
+    written = json.loads((folder / "history.json").read_text())
+    assert [epoch["eval"] for epoch in written["epochs"]] == [e.eval for e in history.epochs]
+    assert [step["loss"] for step in written["steps"]] == [step.loss for step in history.steps]
 
 
 def test_the_same_seed_gives_the_same_numbers_to_the_last_bit(trained, make_classifier, tmp_path):
@@ -68,21 +86,49 @@ def test_the_same_seed_gives_the_same_numbers_to_the_last_bit(trained, make_clas
         assert np.array_equal(a, b)
 
 
-def test_writes_tensorboard_events(trained):
-    _, history, folder = trained
-    [file] = folder.glob("events.out.tfevents.*")
-    events = [
-        (value.tag, event.step, float(tf.make_ndarray(value.tensor)))
-        for event in tf.compat.v1.train.summary_iterator(str(file))
-        for value in event.summary.value
-    ]
-    expected = [
-        (f"{split}/{name}", epoch.epoch, pytest.approx(value, rel=1e-6))
-        for epoch in history
-        for split, means in (("train", epoch.train), ("eval", epoch.eval))
-        for name, value in means.items()
-    ]
-    assert events == expected
+def test_several_updates_a_call_change_nothing(trained, make_classifier, tmp_path):
+    classifier, history, _ = trained
+    again, repeated = train(make_classifier, tmp_path, steps_per_call=4)
+    assert numbers(repeated) == numbers(history)
+    for a, b in zip(classifier.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_token_budget_fills_batches_up_to_it(make_classifier, tmp_path):
+    _, history = train(make_classifier, tmp_path, tokens_per_batch=200, epochs=1)
+    positions = [step.positions for step in history.steps]
+    assert max(positions) <= 200
+    assert np.mean(positions) > 150
+    assert sum(step.tokens for step in history.steps) == examples(160, seed=1).lengths.sum()
+
+
+class Listening:
+    def __init__(self):
+        self.steps, self.epochs, self.closed = [], [], 0
+
+    def on_step(self, step):
+        self.steps.append(step)
+
+    def on_epoch(self, epoch):
+        self.epochs.append(epoch)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_tells_its_listeners_of_every_update_and_epoch(make_classifier, tmp_path):
+    listener = Listening()
+    classifier = make_classifier()
+    history = fit(
+        Classification(classifier.model),
+        examples(40, seed=1),
+        examples(20, seed=2),
+        TrainingConfig(epochs=2),
+        tmp_path,
+        listeners=[listener],
+    )
+    assert listener.steps == history.steps
+    assert listener.epochs == history.epochs
 
 
 class Drift(Task):
@@ -99,7 +145,7 @@ class Drift(Task):
         return float(self.model.get_weights()[0].item())
 
     def sums(self, batch, training):
-        output = tf.reduce_sum(self.model(batch["x"]))
+        output = tf.reduce_sum(self.model(batch["weight"][:, tf.newaxis]))
         if training:
             loss = tf.where(output > self._broken_above, np.nan, -output)
         else:
@@ -107,56 +153,63 @@ class Drift(Task):
         return {"loss": (loss, tf.constant(1.0))}
 
 
-BATCHES = tf.data.Dataset.from_tensors({"x": tf.ones((1, 1))})
+ONE_ROW = Examples.from_rows([[5, 6]], [0])
 
 
 def drift(task, folder, **settings):
-    optimizer = OptimizerConfig(learning_rate=0.1, warmup_fraction=0, weight_decay=0)
+    optimizer = OptimizerConfig(
+        learning_rate=0.1, warmup_fraction=0, weight_decay=0, schedule="linear"
+    )
     config = TrainingConfig(**{"epochs": 20, "optimizer": optimizer} | settings)
-    return fit(task, BATCHES, BATCHES, config, 1, folder)
+    return fit(task, ONE_ROW, ONE_ROW, config, folder)
 
 
-def test_stops_early_and_restores_the_best_epoch(tmp_path):
+def test_stops_early_and_restores_the_best_epoch(tmp_path, caplog):
     task = Drift(target=0.3)
-    history = drift(task, tmp_path, early_stopping_patience=3)
-    best = best_epoch(history)
+    with caplog.at_level(logging.INFO, "sciformer.training"):
+        history = drift(task, tmp_path, early_stopping_patience=3)
+    best = history.best
     assert 1 < best.epoch < 10
-    assert len(history) == best.epoch + 3
+    assert len(history.epochs) == best.epoch + 3
     assert (task.weight - 0.3) ** 2 == pytest.approx(best.eval["loss"], rel=1e-3)
+    assert "no lower eval loss for 3 epochs: stopping" in caplog.text
 
 
 def test_runs_all_epochs_while_it_gets_better(tmp_path):
     task = Drift(target=100)
     history = drift(task, tmp_path, epochs=4, early_stopping_patience=1)
-    assert len(history) == 4
-    assert best_epoch(history).epoch == 4
-    assert (task.weight - 100) ** 2 == pytest.approx(history[-1].eval["loss"], rel=1e-6)
+    assert len(history.epochs) == 4
+    assert history.best.epoch == 4
+    assert (task.weight - 100) ** 2 == pytest.approx(history.epochs[-1].eval["loss"], rel=1e-6)
 
 
 def test_restores_the_best_epoch_though_patience_never_ran_out(tmp_path):
     task = Drift(target=0.3)
     history = drift(task, tmp_path, early_stopping_patience=20)
-    assert len(history) == 20
-    assert (task.weight - 0.3) ** 2 == pytest.approx(best_epoch(history).eval["loss"], rel=1e-3)
+    assert len(history.epochs) == 20
+    assert (task.weight - 0.3) ** 2 == pytest.approx(history.best.eval["loss"], rel=1e-3)
 
 
 def test_of_equal_epochs_the_first_is_best():
-    history = [Epoch(n, 0.0, {}, {"loss": loss}) for n, loss in enumerate([0.7, 0.5, 0.5], 1)]
-    assert best_epoch(history).epoch == 2
+    history = History([Epoch(n, 0.0, 0.0, {}, {"loss": x}) for n, x in enumerate([0.7, 0.5, 0.5], 1)])
+    assert history.best.epoch == 2
 
 
-def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
-    with pytest.raises(FloatingPointError, match="the train loss is nan at batch 1: lower"):
+def test_a_loss_that_is_no_number_stops_the_training_and_says_where(tmp_path):
+    with pytest.raises(NotFiniteError) as caught:
         drift(Drift(target=100, broken_above=0.25), tmp_path)
+    message = str(caught.value)
+    assert "the loss is nan in update 4 (epoch 4, batch 1; rows 0 of the train split)" in message
+    assert f"Last good checkpoint: {tmp_path}/checkpoints/step-0000000003-epoch-0003" in message
 
 
 def test_an_eval_loss_that_is_no_number_stops_the_training(tmp_path):
-    with pytest.raises(FloatingPointError, match="the eval loss is nan"):
+    with pytest.raises(NotFiniteError, match="the eval loss is nan"):
         drift(Drift(target=np.nan), tmp_path)
 
 
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_an_empty_split_is_refused(tmp_path, split):
-    batches = {"train": BATCHES, "eval": BATCHES} | {split: BATCHES.take(0)}
+    splits = {"train": ONE_ROW, "eval": ONE_ROW} | {split: Examples.from_rows([], [])}
     with pytest.raises(ValueError, match=f"the {split} split gives no batch"):
-        fit(Drift(1.0), batches["train"], batches["eval"], TrainingConfig(), 1, tmp_path)
+        fit(Drift(1.0), splits["train"], splits["eval"], TrainingConfig(), tmp_path)

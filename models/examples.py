@@ -1,0 +1,104 @@
+"""Tokenized examples with random access, so that an order is data and not a reader's state."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+_READ_BATCH = 4096
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """All examples of a split, unpadded, one after the other.
+
+    Attributes:
+        token_ids: int32 [ids of all examples].
+        offsets: int64 [examples + 1]; example i has the ids from offsets[i] to offsets[i + 1].
+        label_ids: int64 [examples].
+    """
+
+    token_ids: np.ndarray
+    offsets: np.ndarray
+    label_ids: np.ndarray
+
+    @classmethod
+    def read(cls, files: Sequence[str]) -> "Examples":
+        """Reads transformed examples into memory, 4 bytes an id, in the order of the files' names.
+
+        Args:
+            files: gzipped TFRecord files of tf.train.Example with `token_ids` (int64, any number) and
+                `label_id` (int64, one).
+        """
+        spec = {
+            "token_ids": tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+            "label_id": tf.io.FixedLenFeature([], tf.int64),
+        }
+        records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
+        ids, lengths, labels = [], [], []
+        for serialized in records.batch(_READ_BATCH).prefetch(1):
+            rows = tf.io.parse_example(serialized, spec)
+            ids.append(rows["token_ids"].values.numpy().astype(np.int32))
+            lengths.append(rows["token_ids"].row_lengths().numpy())
+            labels.append(rows["label_id"].numpy())
+        return cls(
+            _joined(ids, np.int32), _offsets(_joined(lengths, np.int64)), _joined(labels, np.int64)
+        )
+
+    @classmethod
+    def from_rows(cls, token_ids: Sequence[Sequence[int]], label_ids: Sequence[int]) -> "Examples":
+        """Examples of Python lists; one label for each list of ids."""
+        lengths = np.array([len(row) for row in token_ids], np.int64)
+        ids = [np.asarray(row, np.int32) for row in token_ids]
+        return cls(_joined(ids, np.int32), _offsets(lengths), np.asarray(label_ids, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.label_ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Ids of each example, int64 [examples]."""
+        return np.diff(self.offsets)
+
+    def label_counts(self, num_classes: int) -> np.ndarray:
+        """Examples by class id, int64 [num_classes].
+
+        Raises:
+            ValueError: a label id is not in [0, num_classes).
+        """
+        bad = set(np.unique(self.label_ids)) - set(range(num_classes))
+        if bad:
+            raise ValueError(
+                f"label ids {sorted(map(int, bad))} are outside 0 … {num_classes - 1}: an unseen label?"
+            )
+        return np.bincount(self.label_ids, minlength=num_classes)
+
+    def padded(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        """Some examples as a batch.
+
+        Args:
+            rows: int [n], numbers of examples.
+            length: ids a row; none of the examples is longer.
+
+        Returns:
+            `{"token_ids": int32 [n, length], "padding_mask": int32 [n, length] (1 = a token),
+            "label_id": int64 [n]}`.
+        """
+        starts, positions = self.offsets[rows, np.newaxis], np.arange(length)
+        mask = positions < self.lengths[rows, np.newaxis]
+        token_ids = np.zeros(mask.shape, np.int32)
+        token_ids[mask] = self.token_ids[(starts + positions)[mask]]
+        return {
+            "token_ids": token_ids,
+            "padding_mask": mask.astype(np.int32),
+            "label_id": self.label_ids[rows],
+        }
+
+
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
