@@ -68,7 +68,8 @@ class Checkpoints:
                 for needed in {name, state["best"] or name}:
                     self._verify(needed)
                 return name, state
-            except (ValueError, KeyError, tf.errors.OpError) as error:
+            # TensorFlow's reader raises whatever Python error a status maps to: IndexError, SystemError, …
+            except Exception as error:
                 logger.warning(
                     "checkpoint %s is broken, taking the one before: %s", self.path(name), error
                 )

@@ -147,6 +147,7 @@ class _Loop:
         """Makes the rest of the epoch's updates; returns the seconds of all of them."""
         end = (len(self.history.epochs) + 1) * len(self._plan)
         pending: dict[str, tf.Tensor] | None = None
+        was_asked = False  # by what has been read of the call before
         self._mark = saved = time.monotonic()
         dispatched = self._position
         while dispatched < end:
@@ -154,20 +155,23 @@ class _Loop:
             stop = tf.constant(int(preemption.is_raised))
             reports = self._updates.train(iterator, tf.constant(count), stop)
             dispatched += count
-            is_stopped = pending is not None and self._read(pending)
-            pending = reports  # read while the device works on the next call
+            # Read while the device works on this call, whose end is where all workers stop if they must.
+            is_last = was_asked or (pending is not None and self._read(pending))
+            was_asked, pending = False, reports
             due = time.monotonic() - saved >= self._config.checkpoint.every_seconds
-            if is_stopped or (due and is_chief(self._strategy)):
-                is_stopped |= self._read(pending)
-                pending = None
+            if is_last or (due and dispatched < end and is_chief(self._strategy)):
+                was_asked, pending = self._read(reports), None
                 self._save()
                 saved = time.monotonic()
-            if is_stopped:
-                raise Preempted(self._position, self._checkpoints.path(self._name()))
-        if pending is not None and self._read(pending):
+            if is_last:
+                raise self._preempted()
+        if was_asked or (pending is not None and self._read(pending)):
             self._save()
-            raise Preempted(self._position, self._checkpoints.path(self._name()))
+            raise self._preempted()
         return self._epoch_seconds
+
+    def _preempted(self) -> Preempted:
+        return Preempted(self._position, self._checkpoints.path(self._name()))
 
     def _read(self, reports: dict[str, tf.Tensor]) -> bool:
         """Takes in what a call of the train function says; returns whether a process was asked to stop."""

@@ -1,0 +1,94 @@
+"""A training that is killed or preempted ends with the same bits as one that is not."""
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from killing import assert_same, kill_repeatedly, outcome, start, wait_for_checkpoint
+
+from models.preemption import EXIT_PREEMPTED
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert start(folder).wait() == 0, (folder / "log.txt").read_text()
+    return folder
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(undisturbed, tmp_path):
+    killed = trainings = 0
+    while killed < 5:
+        folder = tmp_path / str(trainings)
+        killed += kill_repeatedly(folder, 5 - killed, seed=trainings)
+        assert_same(undisturbed, folder)
+        trainings += 1
+
+
+def test_a_broken_checkpoint_costs_only_the_way_from_the_one_before(undisturbed, tmp_path):
+    process = start(tmp_path)
+    while process.poll() is None and len(list(tmp_path.glob("checkpoints/*/state.json"))) < 2:
+        wait_for_checkpoint(process, tmp_path)
+    process.kill()
+    process.wait()
+    newest = max(tmp_path.glob("checkpoints/*/state.json")).parent
+    [data] = newest.glob("tensors.data-*")
+    data.write_bytes(data.read_bytes()[:-100])
+    assert start(tmp_path).wait() == 0
+    assert f"checkpoint {newest} is broken, taking the one before" in (
+        tmp_path / "log.txt"
+    ).read_text()
+    assert_same(undisturbed, tmp_path)
+
+
+def test_sigterm_saves_and_ends_with_its_own_exit_code(undisturbed, tmp_path):
+    process = start(tmp_path)
+    wait_for_checkpoint(process, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == EXIT_PREEMPTED
+    assert "Start the same run again to go on" in (tmp_path / "log.txt").read_text()
+    assert not (tmp_path / "result.json").exists()
+    assert start(tmp_path).wait() == 0
+    assert_same(undisturbed, tmp_path)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start_workers(folder: Path, monkeypatch) -> list:
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
+        processes.append(start(folder / f"worker-{index}", checkpoints=str(folder / "checkpoints")))
+    return processes
+
+
+def test_sigterm_to_one_worker_ends_all_and_they_go_on_together(tmp_path, monkeypatch):
+    straight, interrupted = tmp_path / "straight", tmp_path / "interrupted"
+    assert [process.wait() for process in start_workers(straight, monkeypatch)] == [0, 0]
+    workers = start_workers(interrupted, monkeypatch)
+    wait_for_checkpoint(workers[0], interrupted)
+    os.kill(workers[1].pid, signal.SIGTERM)
+    assert [process.wait() for process in workers] == [EXIT_PREEMPTED] * 2
+    assert [process.wait() for process in start_workers(interrupted, monkeypatch)] == [0, 0]
+    for index in range(2):
+        assert_same(straight / f"worker-{index}", interrupted / f"worker-{index}")
+    chief, other = (outcome(interrupted / f"worker-{index}")[0] for index in range(2))
+    assert chief == other | {"is_chief": True}
