@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from models.preemption import EXIT_PREEMPTED
 from pipeline.config_loader import ConfigError, load_config
 from pipeline.configs import PipelineConfig
 from pipeline.datasets.fetch import DatasetError
@@ -71,7 +72,8 @@ def _load_runnable(path: Path, overrides: list[str]) -> PipelineConfig:
 def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the line: ingest, validate, train, evaluate, check serving, push.
 
-    Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed.
+    Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed, 75 asked
+    to end by SIGTERM while training: the same command goes on from there.
     """
     settings = _load_runnable(config, set_)
     summary = _run(settings, verbose)
@@ -107,7 +109,8 @@ def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str
 
 
 def _exit_code(summary: dict[str, Any]) -> int:
-    return {"succeeded": 0, "not_blessed": EXIT_NOT_BLESSED}.get(summary["status"], EXIT_FAILED)
+    codes = {"succeeded": 0, "not_blessed": EXIT_NOT_BLESSED, "preempted": EXIT_PREEMPTED}
+    return codes.get(summary["status"], EXIT_FAILED)
 
 
 @app.command()

@@ -109,6 +109,7 @@ def local_paths(config: PipelineConfig) -> dict[str, Path]:
     return {
         "artifacts": base / "artifacts",
         "metadata": base / "metadata.sqlite",
+        "checkpoints": base / "checkpoints",
         "serving": base / "serving" / config.name,
         "runs": base,
     }

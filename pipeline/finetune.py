@@ -27,6 +27,7 @@ def create_finetune_pipeline(
     inputs: Inputs,
     pipeline_root: str,
     serving_root: str,
+    checkpoint_root: str,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
 ) -> tfx.dsl.Pipeline:
     """Builds the graph; nothing is read and nothing runs.
@@ -36,6 +37,7 @@ def create_finetune_pipeline(
         inputs: where data, schema, vocabulary and weights are.
         pipeline_root: artifacts are written below.
         serving_root: blessed models are pushed below, each as a version.
+        checkpoint_root: a training under way is saved below.
         metadata: the MLMD store; None where the runner brings its own.
     """
     example_gen = _example_gen(config.data, inputs)
@@ -51,7 +53,7 @@ def create_finetune_pipeline(
     )
     transform = _transform(config, inputs, examples, schema)
     transform.add_upstream_node(validator)
-    trainer = _trainer(config, inputs, transform)
+    trainer = _trainer(config, inputs, transform, checkpoint_root)
     model = trainer.outputs["model"]
     baseline = Resolver(
         strategy_class=LatestOtherBlessedModelStrategy,
@@ -109,6 +111,7 @@ def create_local_pipeline(config: PipelineConfig, inputs: Inputs) -> tfx.dsl.Pip
         inputs,
         str(paths["artifacts"]),
         str(paths["serving"]),
+        str(paths["checkpoints"]),
         sqlite_metadata_connection_config(str(paths["metadata"])),
     )
 
@@ -139,7 +142,10 @@ def _transform(
 
 
 def _trainer(
-    config: PipelineConfig, inputs: Inputs, transform: tfx.components.Transform
+    config: PipelineConfig,
+    inputs: Inputs,
+    transform: tfx.components.Transform,
+    checkpoint_root: str,
 ) -> tfx.components.Trainer:
     settings = TrainerSettings(
         vocabulary=inputs.vocabulary,
@@ -150,6 +156,7 @@ def _trainer(
         weights_hash=inputs.weights_hash,
         backbone=config.model.backbone,
         training=config.training,
+        checkpoints=checkpoint_root,
     )
     return tfx.components.Trainer(
         run_fn="components.trainer.run_fn.run_fn",

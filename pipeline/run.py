@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from models.preemption import Preempted
 from pipeline import results
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths
@@ -16,7 +17,7 @@ from pipeline.finetune import create_local_pipeline
 from pipeline.inputs import Inputs, find_inputs
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
 
-SUCCEEDED, NOT_BLESSED = "succeeded", "not_blessed"
+SUCCEEDED, NOT_BLESSED, PREEMPTED = "succeeded", "not_blessed", "preempted"
 _PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-text")
 
 
@@ -34,7 +35,8 @@ def run(config: PipelineConfig, run_id: str, listener: Listener) -> dict[str, An
         listener: is told of each component.
 
     Returns:
-        The summary; `status` is "succeeded", "not_blessed" or "failed".
+        The summary; `status` is "succeeded", "not_blessed", "failed", or "preempted" if the training was
+        asked to end by SIGTERM and has saved itself.
 
     Raises:
         pipeline.inputs.InputError: a path of the config does not exist.
@@ -60,7 +62,7 @@ def _summarise(
     return {
         "pipeline": config.name,
         "run_id": run_id,
-        "status": FAILED if failed else status,
+        "status": _failure(failed) if failed else status,
         "error": {"component": failed.node, "message": str(failed.error)} if failed else None,
         "seconds": sum(node.seconds for node in runs),
         "components": {
@@ -89,6 +91,10 @@ def _summarise(
             **{package: version(package) for package in _PACKAGES},
         },
     }
+
+
+def _failure(node: NodeRun) -> str:
+    return PREEMPTED if isinstance(node.error, Preempted) else FAILED
 
 
 def _data_fingerprint(runs: list[NodeRun]) -> str | None:

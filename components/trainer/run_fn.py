@@ -1,8 +1,10 @@
 """What the TFX Trainer runs: fine-tune a text classifier, keep it, export it."""
 
 import dataclasses
+import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +17,17 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.fingerprint import code_fingerprint
 from components.transform.preprocessing import LABEL_ID, LABEL_VOCABULARY, TOKEN_IDS
 from models.backbone import build_backbone
-from models.batching import Scan, bucketed, read_examples, scan
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig, Config, TrainingConfig
+from models.examples import Examples
 from models.export import export_classifier
 from models.hf_weights import load_backbone
+from models.history import History, Listener
+from models.precision import precision
+from models.strategy import create_strategy, is_chief
 from models.tasks import Classification, balanced_weights
 from models.tokenizer import read_vocabulary
-from models.training import Epoch, best_epoch, fit
+from models.training import fit
 
 logger = logging.getLogger("sciformer.trainer")
 
@@ -43,6 +48,7 @@ class TrainerSettings(Config):
     weights_hash: str | None = None
     backbone: BackboneConfig | None = None
     training: TrainingConfig
+    checkpoints: str
     code_fingerprint: str = pydantic.Field(default_factory=lambda: code_fingerprint(__name__))
 
 
@@ -50,28 +56,103 @@ def run_fn(fn_args: FnArgs) -> None:
     """Fine-tunes on the transformed examples and writes the model artifact.
 
     The artifact holds `Format-Serving/` (the SavedModel), `classifier/` (config, vocabulary and weights of
-    the Keras model) and `training_metrics.json` (every epoch's means).
+    the Keras model) and `training_metrics.json` (every epoch's means); the model run has `history.json`.
+
+    While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of the
+    same that was killed goes on; in the end the folder is removed.
 
     Args:
         fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`.
+
+    Raises:
+        Preempted: SIGTERM came; the same run goes on from the checkpoint it names.
     """
     settings = TrainerSettings(**fn_args.custom_config)
-    keras.utils.set_random_seed(settings.training.seed)
-    transform_output = tft.TFTransformOutput(fn_args.transform_output)
-
-    classifier = _build_classifier(settings, transform_output)
-    history, scanned = _train(classifier, settings.training, fn_args)
-
+    strategy = create_strategy(settings.training.strategy)  # before TensorFlow is used otherwise
+    splits = Splits.read(fn_args)
+    checkpoints = Path(settings.checkpoints, _run_key(settings, fn_args))
+    classifier, history = train_classifier(
+        settings, splits, strategy, Path(fn_args.model_run_dir), checkpoints
+    )
+    if not is_chief(strategy):
+        return
     model_folder = Path(fn_args.serving_model_dir).parent
     classifier.save(model_folder / CLASSIFIER_FOLDER)
-    (model_folder / METRICS_FILE).write_text(json.dumps(_metrics(history, scanned), indent=1))
-    _export(classifier, transform_output, fn_args.serving_model_dir)
+    (model_folder / METRICS_FILE).write_text(
+        json.dumps(_metrics(history, splits.train), indent=1)
+    )
+    # Loaded anew: in float32, and with variables of no strategy.
+    exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
+    _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
+    if checkpoints.exists():
+        tf.io.gfile.rmtree(str(checkpoints))
 
 
-def _build_classifier(
-    settings: TrainerSettings, transform_output: tft.TFTransformOutput
-) -> TextClassifier:
-    classes = [label.decode() for label in transform_output.vocabulary_by_name(LABEL_VOCABULARY)]
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """What the Trainer learns from.
+
+    Attributes:
+        train: the train split.
+        evaluation: the eval split, of which the best epoch is told.
+        classes: label names by id.
+    """
+
+    train: Examples
+    evaluation: Examples
+    classes: list[str]
+
+    @classmethod
+    def read(cls, fn_args: FnArgs) -> "Splits":
+        """Reads the files that TFX names, into memory."""
+        transform = tft.TFTransformOutput(fn_args.transform_output)
+        classes = [label.decode() for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]
+        train, evaluation = (
+            Examples.read(_files(patterns))
+            for patterns in (fn_args.train_files, fn_args.eval_files)
+        )
+        return cls(train, evaluation, classes)
+
+
+def train_classifier(
+    settings: TrainerSettings,
+    splits: Splits,
+    strategy: tf.distribute.Strategy,
+    folder: Path,
+    checkpoints: Path | None = None,
+    listeners: Sequence[Listener] = (),
+) -> tuple[TextClassifier, History]:
+    """Builds a classifier as the settings say and trains it.
+
+    Args:
+        settings: model and training.
+        splits: the data.
+        strategy: where the replicas are.
+        folder: gets `history.json`.
+        checkpoints: see `models.training.fit`.
+        listeners: see there.
+    """
+    training = settings.training
+    keras.utils.set_random_seed(training.seed)
+    with strategy.scope(), precision(training.precision):
+        classifier = _build_classifier(settings, splits.classes)
+    label_counts = splits.train.label_counts(len(splits.classes))
+    logger.info("%d training examples, %d tokens", len(splits.train), len(splits.train.token_ids))
+    weights = balanced_weights(label_counts) if training.balance_classes else None
+    history = fit(
+        Classification(classifier.model, weights),
+        splits.train,
+        splits.evaluation,
+        training,
+        folder,
+        strategy,
+        checkpoints,
+        listeners,
+    )
+    return classifier, history
+
+
+def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClassifier:
     vocabulary = read_vocabulary(settings.vocabulary)
     if settings.weights:
         backbone, backbone_config = load_backbone(settings.weights)
@@ -92,39 +173,26 @@ def _build_classifier(
     return TextClassifier(config, vocabulary, backbone)
 
 
-def _train(
-    classifier: TextClassifier, config: TrainingConfig, fn_args: FnArgs
-) -> tuple[list[Epoch], Scan]:
-    train = read_examples(_files(fn_args.train_files)).cache()
-    evaluation = read_examples(_files(fn_args.eval_files)).cache()
-    max_length = classifier.config.max_length
-    scanned = scan(train, config.batch_size, len(classifier.classes))
-    logger.info("%d training examples, %d tokens", scanned.examples, scanned.tokens)
-    weights = balanced_weights(scanned.label_counts) if config.balance_classes else None
-    history = fit(
-        Classification(classifier.model, weights),
-        bucketed(train, config.batch_size, max_length, shuffle_seed=config.seed),
-        bucketed(evaluation, config.batch_size, max_length),
-        config,
-        scanned.batches,
-        Path(fn_args.model_run_dir),
-    )
-    return history, scanned
-
-
 def _files(patterns: list[str]) -> list[str]:
     return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
 
-def _metrics(history: list[Epoch], scanned: Scan) -> dict[str, Any]:
-    best = best_epoch(history)
+def _run_key(settings: TrainerSettings, fn_args: FnArgs) -> str:
+    """Equal for two runs of which the second may go on where the first was killed."""
+    files = _files([*fn_args.train_files, *fn_args.eval_files])
+    what = [settings.model_dump_json(), *(f"{file} {tf.io.gfile.stat(file).length}" for file in files)]
+    return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+
+
+def _metrics(history: History, train: Examples) -> dict[str, Any]:
+    best = history.best
     return {
         "best_epoch": best.epoch,
         "train": best.train,
         "eval": best.eval,
-        "train_examples": scanned.examples,
-        "train_tokens": scanned.tokens,
-        "epochs": [dataclasses.asdict(epoch) for epoch in history],
+        "train_examples": len(train),
+        "train_tokens": len(train.token_ids),
+        "epochs": [dataclasses.asdict(epoch) for epoch in history.epochs],
     }
 
 

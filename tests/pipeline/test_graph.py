@@ -88,7 +88,7 @@ def test_a_component_comes_after_those_it_reads(make):
 def compiled(config) -> dict[str, str]:
     """The compiled graph's nodes, as text by id."""
     pipeline = create_finetune_pipeline(
-        config, find_inputs(config), "root", "serving", metadata_store_pb2.ConnectionConfig()
+        config, find_inputs(config), "root", "serving", "checkpoints", metadata_store_pb2.ConnectionConfig()
     )
     nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
     return {node.node_info.id: text_format.MessageToString(node) for node in nodes}

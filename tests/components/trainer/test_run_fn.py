@@ -25,8 +25,9 @@ BACKBONE = BackboneConfig(
 TEXTS = ["the heart", "", "unheard of lungs", "lung " * 30]
 
 
-def settings(transformed, **changes) -> TrainerSettings:
+def settings(transformed, folder: Path, **changes) -> TrainerSettings:
     values = {
+        "checkpoints": str(folder / "checkpoints"),
         "vocabulary": transformed.vocabulary_file,
         "vocabulary_hash": "a hash",
         "max_length": 16,
@@ -46,7 +47,7 @@ def run(transformed, folder: Path, **changes) -> Path:
             transform_output=str(transformed.folder / "transform_graph"),
             serving_model_dir=str(folder / "model" / "Format-Serving"),
             model_run_dir=str(folder / "model_run"),
-            custom_config=json.loads(settings(transformed, **changes).model_dump_json()),
+            custom_config=json.loads(settings(transformed, folder, **changes).model_dump_json()),
         )
     )
     return folder / "model"
@@ -116,6 +117,12 @@ def test_metrics_tell_all_epochs(model):
     assert set(best["eval"]) == {"loss", "accuracy"}
 
 
+def test_the_history_is_in_the_model_run_and_no_checkpoint_is_left(model):
+    history = json.loads((model.parent / "model_run" / "history.json").read_text())
+    assert [step["step"] for step in history["steps"]] == [1, 2, 3, 4, 5, 6]
+    assert list((model.parent / "checkpoints").iterdir()) == []
+
+
 def test_tensorboard_events_are_written(model):
     assert list((model.parent / "model_run").glob("events.out.tfevents.*"))
 
@@ -152,6 +159,6 @@ def test_a_text_longer_than_the_positions_is_refused(transformed, tmp_path):
 
 
 def test_settings_survive_json_and_see_an_edit_of_the_code(transformed):
-    first = settings(transformed)
+    first = settings(transformed, Path("anywhere"))
     assert TrainerSettings(**json.loads(first.model_dump_json())) == first
     assert len(first.code_fingerprint) == 16
