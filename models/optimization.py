@@ -6,9 +6,10 @@ Why not keras.optimizers:
   training loop sums, clips once, and hands the result to `Optimizer.apply`.
 - It has one rate for all variables: layer-wise decay would need an optimizer a layer.
 - It goes over all weights in a dozen separate operations, for every row of a large embedding, each step; here
-  TensorFlow's fused `ResourceApplyAdam` updates weights and moments in place, in one pass.
+  TensorFlow's fused `ResourceApplyAdam` updates weights and moments in place, in one pass after the decay.
 
-The constants are those of keras.optimizers, and so is AdamW's result.
+The constants are those of keras.optimizers, and so is AdamW's result, but for rounding: Keras takes 1 - β₂ as
+0.001 in the moment and as 1 - float32(0.999) in its correction, so that its first updates are 6e-6 shorter.
 """
 
 import math
@@ -34,7 +35,8 @@ class Optimizer(tf.Module):
     """Moves a model's weights along gradients that all replicas agree on.
 
     Everything that training must remember is a tracked variable: `tf.train.Checkpoint(optimizer=…)` saves the
-    moments and `step`, and with them the weights themselves.
+    moments and `step`, and with them the weights themselves. (A `model=…` beside it would save those a second
+    time: a Keras variable is a node of its own.)
 
     Args:
         model: its trainable variables (float32) are the ones updated.
@@ -72,7 +74,7 @@ class Optimizer(tf.Module):
             gradients: of `variables_to_train`, in that order: dense, float32, reduced over all replicas and
                 clipped, so equal on all of them.
             ok: bool scalar, equal on all replicas; False leaves everything, `step` too, as it is. Where it is
-                a constant, no condition is put into the graph.
+                a constant, no condition is put into the graph; XLA copies all that a condition may change.
         """
 
         def update(strategy: tf.distribute.Strategy, gradients: list, ok: tf.Tensor) -> None:
