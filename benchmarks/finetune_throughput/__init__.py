@@ -1,0 +1,1 @@
+"""One epoch of fine-tuning beside Hugging Face Transformers on PyTorch."""
