@@ -14,16 +14,15 @@ from models.config import BackboneConfig
 _FIXED = {"position_embedding_type": "absolute", "layer_norm_eps": 1e-12}
 _GELU = {"gelu": "exact", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
-# Keras variable path inside a transformer layer → Hugging Face name inside `encoder.layer.N`.
+# Keras layer inside a transformer layer → Hugging Face's, inside `encoder.layer.N`; several are side by side
+# in one of ours.
 _LAYER_NAMES = {
-    "self_attention_layer/query": "attention.self.query",
-    "self_attention_layer/key": "attention.self.key",
-    "self_attention_layer/value": "attention.self.value",
-    "self_attention_layer/attention_output": "attention.output.dense",
-    "self_attention_layer_norm": "attention.output.LayerNorm",
-    "feedforward_intermediate_dense": "intermediate.dense",
-    "feedforward_output_dense": "output.dense",
-    "feedforward_layer_norm": "output.LayerNorm",
+    "attention_qkv": ("attention.self.query", "attention.self.key", "attention.self.value"),
+    "attention_output": ("attention.output.dense",),
+    "attention_layer_norm": ("attention.output.LayerNorm",),
+    "feedforward_intermediate": ("intermediate.dense",),
+    "feedforward_output": ("output.dense",),
+    "feedforward_layer_norm": ("output.LayerNorm",),
 }
 _EMBEDDING_NAMES = {
     "token_embedding/embeddings": "word_embeddings.weight",
@@ -94,36 +93,31 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
         names = set(tensors.keys())
         prefix = "bert." if any(name.startswith("bert.") for name in names) else ""
         for variable in backbone.trainable_variables:
-            name = prefix + hf_name(variable.path)
-            if name not in names:
-                raise WeightsError(f"{path}: no tensor {name!r} (for {variable.path})")
-            tensor = tensors.get_tensor(name)
-            expected = _hf_shape(variable)
-            if tensor.shape != expected:
-                raise WeightsError(
-                    f"{path}: {name} has shape {tensor.shape}, config.json asks for {expected}"
-                )
-            is_kernel = variable.name == "kernel"
-            variable.assign((tensor.T if is_kernel else tensor).reshape(variable.shape))
+            hf = [prefix + name for name in hf_names(variable.path)]
+            if missing := [name for name in hf if name not in names]:
+                raise WeightsError(f"{path}: no tensor {missing[0]!r} (for {variable.path})")
+            # Torch's kernels are [out, in], Keras's [in, out].
+            shape = (
+                tuple(variable.shape)[::-1] if variable.name == "kernel" else tuple(variable.shape)
+            )
+            expected = (shape[0] // len(hf), *shape[1:])
+            parts = [tensors.get_tensor(name) for name in hf]
+            for name, part in zip(hf, parts, strict=True):
+                if part.shape != expected:
+                    raise WeightsError(
+                        f"{path}: {name} has shape {part.shape}, config.json asks for {expected}"
+                    )
+            value = np.concatenate(parts)
+            variable.assign(value.T if variable.name == "kernel" else value)
     return backbone, config
 
 
-def hf_name(variable_path: str) -> str:
-    """The Hugging Face name of a variable of `build_backbone`, by its Keras path."""
+def hf_names(variable_path: str) -> list[str]:
+    """Hugging Face's names of what is side by side in a variable of `build_backbone`, by its Keras path."""
     if variable_path.startswith("transformer_layer_"):
-        layer, _, rest = variable_path.partition("/")
-        module, _, leaf = rest.rpartition("/")
-        return (
-            f"encoder.layer.{layer.rpartition('_')[2]}.{_LAYER_NAMES[module]}.{_LEAF_NAMES[leaf]}"
-        )
-    return "embeddings." + _EMBEDDING_NAMES[variable_path]
-
-
-def _hf_shape(variable: keras.Variable) -> tuple[int, ...]:
-    """Torch's [out, in] of Keras's [in, (heads, head size)] or [(heads, head size), out] kernels."""
-    shape = tuple(variable.shape)
-    if variable.name == "kernel":
-        is_output = variable.path.endswith("attention_output/kernel")
-        inputs = int(np.prod(shape[:-1])) if is_output else shape[0]
-        return int(np.prod(shape)) // inputs, inputs
-    return (int(np.prod(shape)),) if variable.name == "bias" else shape
+        layer, module, leaf = variable_path.split("/")
+        number = layer.rpartition("_")[2]
+        return [
+            f"encoder.layer.{number}.{name}.{_LEAF_NAMES[leaf]}" for name in _LAYER_NAMES[module]
+        ]
+    return ["embeddings." + _EMBEDDING_NAMES[variable_path]]
