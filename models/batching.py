@@ -70,11 +70,12 @@ class Plan:
         count = len(self.lengths)
         if self.batch_size:
             return list(range(0, count, self.batch_size))
-        lengths = np.sort(_rounded(self.lengths))[::-1]
+        assert self.tokens_per_batch  # one of the two is given
+        budget, lengths = self.tokens_per_batch, np.sort(_rounded(self.lengths))[::-1]
         cuts, start = [], 0
         while start < count:
             cuts.append(start)
-            start += max(1, self.tokens_per_batch // int(lengths[start]))
+            start += max(1, budget // int(lengths[start]))
         return cuts
 
 
@@ -87,7 +88,8 @@ def micro_batches(
 ) -> list[dict[str, np.ndarray]]:
     """Divides one batch among replicas, and each share into parts that are worked on one after the other.
 
-    All have the same number of rows: where they do not come out even, the first row is repeated with weight 0.
+    All have the same number of rows: where they do not come out even, the first row is repeated with
+    weight 0.
 
     Returns:
         For each replica `{"token_ids": int32 [parts, n, length], "padding_mask": int32 [parts, n, length],

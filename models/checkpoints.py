@@ -1,4 +1,4 @@
-"""Checkpoints that a killed training resumes from: all or nothing, the last few kept, broken ones passed over."""
+"""Checkpoints that a killed training resumes from: all or nothing, and broken ones are passed over."""
 
 import json
 import logging
@@ -23,8 +23,9 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """Checkpoints of one training in one folder, local or of any file system that TensorFlow reaches.
 
-    Each is a folder named after updates and finished epochs, with TensorFlow's own checkpoint files, whose tensors carry checksums, and
-    `state.json`, which is written last: a folder without it is the rest of a killed write.
+    Each is a folder named after updates and finished epochs, with TensorFlow's own checkpoint files, whose
+    tensors carry checksums, and `state.json`, which is written last: a folder without it is the rest of a
+    killed write.
 
     Args:
         folder: is made when the first checkpoint is written.
@@ -135,6 +136,8 @@ class Checkpoints:
     def _delete(self, name: str) -> None:
         path = self.path(name)
         if tf.io.gfile.exists(f"{path}/{_STATE}"):
-            tf.io.gfile.remove(f"{path}/{_STATE}")  # first, so that a kill leaves no half checkpoint
+            tf.io.gfile.remove(
+                f"{path}/{_STATE}"
+            )  # first, so that a kill leaves no half checkpoint
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)

@@ -60,10 +60,10 @@ class OptimizerConfig(Config):
     Attributes:
         name: AdamW (arXiv 1711.05101) or, for very large batches, LAMB (arXiv 1904.00962).
         learning_rate: the highest of the schedule.
-        head_learning_rate: the same for the layers that start from random weights; `learning_rate` by default.
+        head_learning_rate: the same for the layers that start from random weights; by default no other.
         schedule: what follows the warm-up: a line or half a cosine down to 0, or no change.
         warmup_fraction: share of all updates in which the rate rises linearly from 0.
-        layer_decay: each layer's rate is that of the layer above it times this (arXiv 2003.10555, appendix A).
+        layer_decay: each layer's rate is that of the one above it times this (arXiv 2003.10555, appendix A).
         weight_decay: decoupled from the gradient.
         no_decay: variables with one of these names are not decayed.
         clip_norm: the largest norm of all gradients together; longer ones are shortened to it.

@@ -21,7 +21,7 @@ def precision(policy: str) -> Iterator[None]:
 
 
 class LossScale(tf.Module):
-    """A factor on the loss that keeps small float16 gradients from becoming 0 (arXiv 1710.03740, section 3.2).
+    """A factor on the loss that keeps small float16 gradients from becoming 0 (arXiv 1710.03740, 3.2).
 
     It is halved when a gradient overflows, and doubled after 2,000 updates without one. Keras's
     LossScaleOptimizer does the same, but only around Keras's optimizers.

@@ -14,8 +14,8 @@ Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 class Task(abc.ABC):
     """A model with its loss and metrics.
 
-    A task returns sums and weights instead of means, so that the loop can add them over micro-batches, replicas
-    and batches, and divide once.
+    A task returns sums and weights instead of means, so that the loop can add them over micro-batches,
+    replicas and batches, and divide once.
 
     Attributes:
         model: the Keras model whose trainable variables the loop updates.

@@ -44,8 +44,8 @@ def fit(
 ) -> History:
     """Trains `task.model` and leaves it with the weights of the epoch of least eval loss.
 
-    If `checkpoints` holds one, training goes on from there, and ends with the same bits as if it had never been
-    interrupted (on CPU; on other devices as far as their operations repeat themselves).
+    If `checkpoints` holds one, training goes on from there, and ends with the same bits as if it had never
+    been interrupted (on CPU; on other devices as far as their operations repeat themselves).
 
     Args:
         task: model, loss and metrics, built under the strategy's scope.
@@ -72,11 +72,27 @@ def fit(
     strategy = strategy or tf.distribute.get_strategy()
     loop = _Loop(task, train, evaluation, config, strategy, listeners)
     folder = Path(folder)
-    with PreemptionFlag() as preemption:
-        loop.run(str(checkpoints or folder / "checkpoints"), preemption)
+    try:
+        with PreemptionFlag() as preemption:
+            loop.run(str(checkpoints or folder / "checkpoints"), preemption)
+    finally:
+        for listener in listeners:
+            listener.close()
     if is_chief(strategy):
         loop.history.write(folder / HISTORY_FILE)
     return loop.history
+
+
+def train_plan(train: Examples, config: TrainingConfig) -> Plan:
+    """The batches that `fit` trains on."""
+    return Plan(train.lengths, *_batch_size(config), config.seed)
+
+
+def _batch_size(config: TrainingConfig) -> tuple[int | None, int | None]:
+    """Rows, or ids, of a batch."""
+    if config.tokens_per_batch:
+        return None, config.tokens_per_batch
+    return config.batch_size or DEFAULT_BATCH_SIZE, None
 
 
 class _Loop:
@@ -93,9 +109,8 @@ class _Loop:
     ):
         self._task, self._config, self._strategy = task, config, strategy
         self._train, self._evaluation = train, evaluation
-        rows = None if config.tokens_per_batch else config.batch_size or DEFAULT_BATCH_SIZE
-        self._plan = Plan(train.lengths, rows, config.tokens_per_batch, config.seed)
-        self._eval_plan = Plan(evaluation.lengths, rows, config.tokens_per_batch)
+        self._plan = train_plan(train, config)
+        self._eval_plan = Plan(evaluation.lengths, *_batch_size(config))
         self._total = config.epochs * len(self._plan)
         self._stride = -(-self._total // KEPT_STEPS)
         self._listeners = listeners if is_chief(strategy) else ()
@@ -243,10 +258,10 @@ class _Loop:
         value = report["gradient_norm"] if overflow else loss
         last = self._last_checkpoint
         raise NotFiniteError(
-            f"the {what} is {value} in update {self._position + 1} (epoch {epoch + 1}, batch {batch + 1}; rows "
-            f"{', '.join(map(str, rows))} of the train split). Last good checkpoint: "
-            f"{self._checkpoints.path(last) if last else 'none'}. Lower optimizer.learning_rate, or look for a "
-            "broken input in those rows"
+            f"the {what} is {value} in update {self._position + 1} (epoch {epoch + 1}, batch {batch + 1}; "
+            f"rows {', '.join(map(str, rows))} of the train split). Last good checkpoint: "
+            f"{self._checkpoints.path(last) if last else 'none'}. Lower optimizer.learning_rate, or look for "
+            "a broken input in those rows"
         )
 
     # --- Saving ------------------------------------------------------------------------------------
@@ -306,8 +321,8 @@ class _Loop:
         mean /= self._strategy.num_replicas_in_sync
         if mean != self._position:
             raise RuntimeError(
-                f"this worker goes on after update {self._position}, others do not: all workers must reach the "
-                "same folder of checkpoints"
+                f"this worker goes on after update {self._position}, others do not: all workers must reach "
+                "the same folder of checkpoints"
             )
 
 

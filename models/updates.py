@@ -1,4 +1,4 @@
-"""What one update does, as a graph: gradients, sums over micro-batches and replicas, clipping, new weights."""
+"""What one update does, as a graph: gradients, sums over parts and replicas, clipping, new weights."""
 
 from collections.abc import Callable, Iterator
 
@@ -142,7 +142,7 @@ def _part(parts: Batch, i: tf.Tensor | int) -> Batch:
 
 
 def _flat(sums: Sums) -> Reports:
-    flat = {}
+    flat: Reports = {}
     for name, (total, weight) in sums.items():
         flat |= {f"sum/{name}": total, f"weight/{name}": weight}
     return flat
@@ -157,9 +157,7 @@ def _counts(parts: Batch) -> Reports:
     }
 
 
-def _all_reduced(
-    gradients: list[tf.Tensor], report: Reports
-) -> tuple[list[tf.Tensor], Reports]:
+def _all_reduced(gradients: list[tf.Tensor], report: Reports) -> tuple[list[tf.Tensor], Reports]:
     """Sums over all replicas, in one call."""
     context = tf.distribute.get_replica_context()
     reduced = context.all_reduce(_SUM, [*gradients, *report.values()])

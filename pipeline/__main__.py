@@ -72,8 +72,8 @@ def _load_runnable(path: Path, overrides: list[str]) -> PipelineConfig:
 def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the line: ingest, validate, train, evaluate, check serving, push.
 
-    Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed, 75 asked
-    to end by SIGTERM while training: the same command goes on from there.
+    Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed, 75
+    ended by SIGTERM while training: the same command goes on from there.
     """
     settings = _load_runnable(config, set_)
     summary = _run(settings, verbose)

@@ -3,13 +3,15 @@
 import logging
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from pipeline.local_runner import CACHED, FAILED, NodeRun
 
 _LOGGER = logging.getLogger("sciformer")
+_BAR_WIDTH = 16  # cells
 _MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
 
 
@@ -17,7 +19,7 @@ class Progress(logging.Handler):
     """A line per finished component, and a spinner with the newest word of the running one.
 
     It is a logging handler, for the time of a `with` block, so that long work, such as training, only has
-    to log on "sciformer".
+    to log on "sciformer". A record with the attributes `completed` and `total` also shows a bar.
     """
 
     def __init__(self, console: Console):
@@ -51,9 +53,19 @@ class Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Shows our log records behind the spinner; those of INFO and above also stay as lines."""
         message = record.getMessage()
-        self._status.update(escape(f"{self._node}: {message}"))
+        self._status.update(_live(escape(f"{self._node}: {message}"), record))
         if record.levelno >= logging.INFO:
             self._console.print(f"    {message}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _live(text: str, record: logging.LogRecord) -> RenderableType:
+    """What is to the right of the spinner."""
+    total = getattr(record, "total", None)
+    if total is None:
+        return text
+    line = Table.grid(padding=(0, 1))
+    line.add_row(ProgressBar(total, getattr(record, "completed", 0), width=_BAR_WIDTH), text)
+    return line
 
 
 def show_summary(console: Console, summary: dict[str, Any]) -> None:

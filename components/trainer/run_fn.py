@@ -21,13 +21,18 @@ from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig, Config, TrainingConfig
 from models.examples import Examples
 from models.export import export_classifier
-from models.hf_weights import load_backbone
+from models.hf_weights import load_backbone, read_backbone_config
 from models.history import History, Listener
 from models.precision import precision
 from models.strategy import create_strategy, is_chief
 from models.tasks import Classification, balanced_weights
+from models.telemetry.flops import device_name, flops_per_token, peak_flops
+from models.telemetry.points import Points
+from models.telemetry.progress import Progress
+from models.telemetry.tensorboard import TensorBoard
+from models.telemetry.weights_and_biases import WeightsAndBiases
 from models.tokenizer import read_vocabulary
-from models.training import fit
+from models.training import fit, train_plan
 
 logger = logging.getLogger("sciformer.trainer")
 
@@ -58,8 +63,8 @@ def run_fn(fn_args: FnArgs) -> None:
     The artifact holds `Format-Serving/` (the SavedModel), `classifier/` (config, vocabulary and weights of
     the Keras model) and `training_metrics.json` (every epoch's means); the model run has `history.json`.
 
-    While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of the
-    same that was killed goes on; in the end the folder is removed.
+    While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of
+    the same that was killed goes on; in the end the folder is removed.
 
     Args:
         fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`.
@@ -70,17 +75,21 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = TrainerSettings(**fn_args.custom_config)
     strategy = create_strategy(settings.training.strategy)  # before TensorFlow is used otherwise
     splits = Splits.read(fn_args)
+    folder = Path(fn_args.model_run_dir)
     checkpoints = Path(settings.checkpoints, _run_key(settings, fn_args))
     classifier, history = train_classifier(
-        settings, splits, strategy, Path(fn_args.model_run_dir), checkpoints
+        settings,
+        splits,
+        strategy,
+        folder,
+        checkpoints,
+        _listeners(settings, splits, strategy, folder),
     )
     if not is_chief(strategy):
         return
     model_folder = Path(fn_args.serving_model_dir).parent
     classifier.save(model_folder / CLASSIFIER_FOLDER)
-    (model_folder / METRICS_FILE).write_text(
-        json.dumps(_metrics(history, splits.train), indent=1)
-    )
+    (model_folder / METRICS_FILE).write_text(json.dumps(_metrics(history, splits.train), indent=1))
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
@@ -173,6 +182,30 @@ def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClas
     return TextClassifier(config, vocabulary, backbone)
 
 
+def _listeners(
+    settings: TrainerSettings, splits: Splits, strategy: tf.distribute.Strategy, folder: Path
+) -> list[Listener]:
+    """TensorBoard and the progress line, and Weights & Biases if asked."""
+    training = settings.training
+    backbone = settings.backbone or read_backbone_config(str(settings.weights))
+    length = float(splits.train.lengths.mean())
+    peak = peak_flops(device_name(), training.precision)
+    all_peaks = peak and peak * strategy.num_replicas_in_sync
+    steps = len(train_plan(splits.train, training))
+
+    def points() -> Points:
+        return Points(flops_per_token(backbone, length), all_peaks)
+
+    listeners: list[Listener] = [
+        TensorBoard(folder, points(), steps),
+        Progress(training.epochs * steps, training.epochs),
+    ]
+    if training.wandb_project:
+        values = settings.model_dump(mode="json")
+        listeners.append(WeightsAndBiases(training.wandb_project, folder, values, points(), steps))
+    return listeners
+
+
 def _files(patterns: list[str]) -> list[str]:
     return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
@@ -180,7 +213,10 @@ def _files(patterns: list[str]) -> list[str]:
 def _run_key(settings: TrainerSettings, fn_args: FnArgs) -> str:
     """Equal for two runs of which the second may go on where the first was killed."""
     files = _files([*fn_args.train_files, *fn_args.eval_files])
-    what = [settings.model_dump_json(), *(f"{file} {tf.io.gfile.stat(file).length}" for file in files)]
+    what = [
+        settings.model_dump_json(),
+        *(f"{file} {tf.io.gfile.stat(file).length}" for file in files),
+    ]
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
 
 

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from end_to_end_world import Recorder, make_config, make_rows, settings, write_csv
 
+from models.preemption import EXIT_PREEMPTED
 from pipeline.predict import newest_version, predict
 from pipeline.run import new_run_id, run
 from serving.client import Client
@@ -33,6 +36,10 @@ def states(summary: dict) -> set[str]:
 def run_command(config: Path, project: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline", "run", "--config", str(config)]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def checkpoints(folder: Path) -> set[Path]:
+    return set(folder.glob("runs/tiny/checkpoints/*/step-*/state.json"))
 
 
 def versions(world: Path) -> list[str]:
@@ -147,6 +154,27 @@ def test_same_seed_gives_the_same_model(world, first, tmp_path):
         for s in (first, again)
     )
     tf.debugging.assert_equal(one, other)
+
+
+def test_a_run_that_was_preempted_and_killed_ends_as_if_it_had_not_been(world, first, tmp_path):
+    config = settings(world, root=str(tmp_path / "runs"))
+    config["training"] |= {"checkpoint": {"every_seconds": 0}}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(tmp_path / "tiny.yaml")]
+    for number, code in ((signal.SIGTERM, EXIT_PREEMPTED), (signal.SIGKILL, -signal.SIGKILL)):
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        before = checkpoints(tmp_path)
+        while process.poll() is None and not checkpoints(tmp_path) - before:
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate()
+        assert process.returncode == code, errors
+    completed = run_command(tmp_path / "tiny.yaml", ROOT)
+    assert completed.returncode == 0, completed.stderr
+    assert "going on after update" in completed.stderr
+    newest = max((tmp_path / "runs/tiny").glob("*/summary.json"))
+    assert json.loads(newest.read_text())["metrics"]["train"] == first["metrics"]["train"]
+    assert not checkpoints(tmp_path)
 
 
 def test_an_edit_of_the_trainers_code_reruns_it_and_nothing_before(world, first, tmp_path):

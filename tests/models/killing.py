@@ -1,6 +1,7 @@
 """Kills a real training again and again and lets it go on each time.
 
-`python tests/models/killing.py --kills 20` compares the end with that of a training nobody killed, to the last bit.
+`python tests/models/killing.py --kills 20` compares the end with that of a training nobody killed, bit by
+bit.
 """
 
 import argparse

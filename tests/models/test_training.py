@@ -191,7 +191,9 @@ def test_restores_the_best_epoch_though_patience_never_ran_out(tmp_path):
 
 
 def test_of_equal_epochs_the_first_is_best():
-    history = History([Epoch(n, 0.0, 0.0, {}, {"loss": x}) for n, x in enumerate([0.7, 0.5, 0.5], 1)])
+    history = History(
+        [Epoch(n, 0.0, 0.0, {}, {"loss": x}) for n, x in enumerate([0.7, 0.5, 0.5], 1)]
+    )
     assert history.best.epoch == 2
 
 

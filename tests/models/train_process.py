@@ -1,6 +1,6 @@
 """A training in a process of its own, which a test may give several devices, several workers, or kill.
 
-`python tests/models/train_process.py '{"folder": …}'`; ends with `result.json` and `weights.npz` in the folder.
+`python tests/models/train_process.py '{"folder": …}'` leaves `result.json` and `weights.npz` in the folder.
 """
 
 import json
