@@ -98,7 +98,7 @@ def micro_batches(
     share = -(-len(rows) // (replicas * parts))
     filler = replicas * parts * share - len(rows)
     batch = examples.padded(np.concatenate([rows, np.repeat(rows[:1], filler)]), length)
-    batch["weight"] = np.repeat(np.float32([1, 0]), [len(rows), filler])
+    batch["weight"] = np.repeat(np.array([1, 0], np.float32), [len(rows), filler])
     shaped = {
         name: value.reshape(replicas, parts, share, *value.shape[1:])
         for name, value in batch.items()
