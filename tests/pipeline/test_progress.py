@@ -1,0 +1,68 @@
+"""What a person sees while a pipeline runs."""
+
+import io
+import logging
+
+import pytest
+from rich.console import Console
+
+from pipeline.local_runner import CACHED, RAN, NodeRun
+from pipeline.progress import Progress
+
+logger = logging.getLogger("sciformer.training")
+
+
+@pytest.fixture
+def terminal() -> Console:
+    """A terminal that keeps what it is sent, control codes too."""
+    return Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+
+
+def drawn(console: Console, words: str) -> str:
+    """The lines with these words, as they were drawn last."""
+    lines = console.file.getvalue().replace("\r", "\n").splitlines()
+    return [line for line in lines if words in line][-1]
+
+
+def test_a_record_with_a_total_draws_a_bar(terminal):
+    with Progress(terminal) as progress:
+        progress.started("Trainer")
+        for completed in (8, 32):
+            # At INFO, because printing a line draws the live one anew at once.
+            logger.info("%d of 32", completed, extra={"completed": completed, "total": 32})
+    quarter, whole = drawn(terminal, "Trainer: 8 of 32"), drawn(terminal, "Trainer: 32 of 32")
+    full = "━" * 16
+    assert f" {full} Trainer: 32 of 32" in whole
+    assert f" {full} " not in quarter
+    assert quarter.count("━") == 4
+
+
+def test_a_record_without_one_is_words_behind_the_spinner(terminal):
+    with Progress(terminal) as progress:
+        progress.started("Trainer")
+        logger.info("reading [bold]text")
+    assert drawn(terminal, "Trainer: reading").rstrip().endswith("Trainer: reading [bold]text")
+    assert "━" not in terminal.file.getvalue()
+
+
+def test_debug_records_leave_no_line():
+    file = io.StringIO()
+    with Progress(Console(file=file)) as progress:  # no terminal, so nothing live
+        progress.started("Trainer")
+        logger.debug("step 1", extra={"completed": 1, "total": 2})
+        logger.info("epoch 1/2")
+        progress.ended(NodeRun("Trainer", RAN, 1.25, {}))
+        progress.ended(NodeRun("Evaluator", CACHED, 0.04, {}))
+    assert [line.split() for line in file.getvalue().splitlines()] == [
+        ["epoch", "1/2"],
+        ["Trainer", "done", "1.2", "s"],
+        ["Evaluator", "cached", "0.0", "s"],
+    ]
+
+
+def test_after_the_block_it_no_longer_listens(terminal):
+    with Progress(terminal):
+        pass
+    before = terminal.file.getvalue()
+    logger.info("nobody hears this")
+    assert terminal.file.getvalue() == before
