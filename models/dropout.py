@@ -1,7 +1,12 @@
 """Dropout from one random byte an element."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+if keras.backend.backend() == "tensorflow":
+    from models import tensorflow_ops
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
@@ -20,47 +25,25 @@ class Dropout(keras.layers.Layer):
         rate: share of the elements to drop, in [0, 1).
     """
 
-    def __init__(self, rate: float, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed_generator = keras.random.SeedGenerator(name=f"{self.name}_seed") if rate else None
 
-    def call(self, x, training=False):
+    def call(self, x: Any, training: bool = False) -> Any:
         """Any shape and float dtype → the same."""
-        if not (training and self.rate):
+        if not (training and self.seed_generator):
             return x
         if keras.backend.backend() != "tensorflow":
             return keras.random.dropout(x, self.rate, seed=self.seed_generator)
-        kept = random_mask(ops.shape(x), 1 - self.rate, self.seed_generator.next())
+        seed = self.seed_generator.next()
+        kept = tensorflow_ops.random_mask(ops.shape(x), 1 - self.rate, seed)
         return x * (ops.cast(kept, x.dtype) * ops.cast(1 / (1 - self.rate), x.dtype))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The input's."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return super().get_config() | {"rate": self.rate}
-
-
-def random_mask(shape, share: float, seed):
-    """A bool tensor of `shape`, each element true with the probability `share`.
-
-    Args:
-        shape: of ints and scalar tensors.
-        share: in (0, 1].
-        seed: int64 [2]; the replica's number is mixed in.
-    """
-    import tensorflow as tf  # not above: the layer also serves other backends
-
-    replica = tf.distribute.get_replica_context()
-    seed = tf.cast(seed % tf.int32.max, tf.int32) + [
-        replica.replica_id_in_sync_group if replica else 0,
-        0,
-    ]
-    size = tf.reduce_prod(shape)
-    words = tf.random.stateless_uniform([size // 4 + 2], seed, None, None, tf.uint32)
-    fraction = tf.cast(words[0], tf.float64) / 2**32
-    threshold = tf.saturate_cast(tf.floor((1 - share) * 256 + fraction), tf.uint8)
-    values = tf.reshape(tf.bitcast(words[1:], tf.uint8), [-1])[:size]
-    return tf.reshape(values, shape) >= threshold

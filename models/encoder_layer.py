@@ -1,11 +1,15 @@
 """A transformer encoder layer whose dense layers are one matrix product each."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from models.dropout import Dropout
-from models.gelu import gelu
 from models.layer_norm import LayerNorm
+
+if keras.backend.backend() == "tensorflow":
+    from models import tensorflow_ops
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
@@ -32,7 +36,7 @@ class EncoderLayer(keras.layers.Layer):
         dropout: float,
         gelu_form: str,
         initializer_stddev: float,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
@@ -41,7 +45,7 @@ class EncoderLayer(keras.layers.Layer):
         self.gelu_form = gelu_form
         self.initializer_stddev = initializer_stddev
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple, *_: Any) -> None:
         """Makes the sublayers for [n, length, hidden] inputs."""
         hidden = input_shape[-1]
         self.attention_qkv = self._dense(hidden, 3 * hidden, "attention_qkv")
@@ -56,7 +60,7 @@ class EncoderLayer(keras.layers.Layer):
         self.attention_dropout = self._dropout("attention_dropout")
         self.feedforward_dropout = self._dropout("feedforward_dropout")
 
-    def call(self, hidden_states, padding_mask, training=False):
+    def call(self, hidden_states: Any, padding_mask: Any, training: bool = False) -> Any:
         """One layer.
 
         Args:
@@ -71,11 +75,11 @@ class EncoderLayer(keras.layers.Layer):
         x = ops.reshape(hidden_states, (-1, shape[-1]))
         y = self.attention_output(self._attend(x, padding_mask, training))
         x = self.attention_layer_norm(x + self.attention_dropout(y, training=training))
-        y = self.feedforward_output(gelu(self.feedforward_intermediate(x), self.gelu_form))
+        y = self.feedforward_output(self._gelu(self.feedforward_intermediate(x), training))
         x = self.feedforward_layer_norm(x + self.feedforward_dropout(y, training=training))
         return ops.reshape(x, shape)
 
-    def _attend(self, x, padding_mask, training: bool):
+    def _attend(self, x: Any, padding_mask: Any, training: bool) -> Any:
         """[tokens, hidden] → the heads' weighted means of values, [tokens, hidden]."""
         n, length = ops.shape(padding_mask)
         size = x.shape[-1] // self.num_heads
@@ -90,6 +94,11 @@ class EncoderLayer(keras.layers.Layer):
         probabilities = self.probabilities_dropout(probabilities, training=training)
         context = ops.transpose(ops.matmul(probabilities, value), (0, 2, 1, 3))
         return ops.reshape(context, (-1, x.shape[-1]))
+
+    def _gelu(self, x: Any, training: bool) -> Any:
+        if training and self.gelu_form == "exact" and keras.backend.backend() == "tensorflow":
+            return tensorflow_ops.gelu(x)
+        return keras.activations.gelu(x, approximate=self.gelu_form == "tanh")
 
     def _dense(self, inputs: int, outputs: int, name: str) -> keras.layers.Dense:
         layer = keras.layers.Dense(
@@ -109,11 +118,11 @@ class EncoderLayer(keras.layers.Layer):
     def _dropout(self, name: str) -> Dropout:
         return Dropout(self.dropout, dtype=self.dtype_policy, name=name)
 
-    def compute_output_shape(self, input_shape, *_):
+    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
         """The hidden states' shape."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return super().get_config() | {
             "intermediate_dim": self.intermediate_dim,
