@@ -1,5 +1,6 @@
 """Where training runs: a tf.distribute strategy from one word."""
 
+import functools
 import json
 import os
 from typing import Literal
@@ -37,7 +38,7 @@ def create_strategy(name: StrategyName) -> tf.distribute.Strategy:
         return tf.distribute.OneDeviceStrategy("/gpu:0") if gpus else tf.distribute.get_strategy()
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return _mirrored(tuple(device.name for device in devices))
     if name == "multi_worker":
         return _multi_worker()
     return _tpu()
@@ -68,6 +69,14 @@ def _best() -> StrategyName:
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
 
 
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One a process: the sums of a second one would get the keys of the first one's, and fail with "Shape
+    mismatch in the collective instance" (tensorflow/tensorflow#62790).
+    """
+    return tf.distribute.MirroredStrategy(devices)
+
+
 def _multi_worker() -> tf.distribute.Strategy:
     if not _workers():
         raise StrategyError(
@@ -91,7 +100,7 @@ def _multi_worker() -> tf.distribute.Strategy:
 def _tpu() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:  # OSError: not on Google's cloud
         raise StrategyError(
             f"strategy tpu: no TPU was found ({error}); set TPU_NAME, or run on a TPU VM"
         ) from error
