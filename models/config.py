@@ -4,6 +4,10 @@ from typing import Literal
 
 import pydantic
 
+NO_FLOAT16_ON_TPU = (
+    "TPUs multiply in bfloat16, not in float16: use mixed_bfloat16, which needs no loss scale"
+)
+
 
 class Config(pydantic.BaseModel):
     """Settings as data: frozen, typed, and closed to unknown keys.
@@ -131,4 +135,6 @@ class TrainingConfig(Config):
     def _combination_works(self) -> "TrainingConfig":
         if self.batch_size and self.tokens_per_batch:
             raise ValueError("give either batch_size (rows) or tokens_per_batch, not both")
+        if self.strategy == "tpu" and self.precision == "mixed_float16":
+            raise ValueError(NO_FLOAT16_ON_TPU)
         return self

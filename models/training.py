@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from models.batching import Plan, distribute
 from models.checkpoints import Checkpoints, checkpoint_name
-from models.config import TrainingConfig
+from models.config import NO_FLOAT16_ON_TPU, TrainingConfig
 from models.examples import Examples
 from models.history import KEPT_STEPS, Epoch, History, Listener, Step
 from models.optimization import Optimizer
 from models.precision import LossScale
 from models.preemption import Preempted, PreemptionFlag
-from models.strategy import is_chief
+from models.strategy import StrategyError, is_chief
 from models.tasks import Task
 from models.updates import Updates
 
@@ -64,12 +64,16 @@ def fit(
         NotFiniteError: a loss or gradient is NaN or infinite.
         Preempted: SIGTERM came; a checkpoint has been written.
         CheckpointError: `checkpoints` holds checkpoints that cannot be read.
+        StrategyError: the strategy is not one for this precision.
         ValueError: a split has no example.
     """
     for name, split in (("train", train), ("eval", evaluation)):
         if not len(split):
             raise ValueError(f"the {name} split gives no batch: is it empty?")
     strategy = strategy or tf.distribute.get_strategy()
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if is_tpu and config.precision == "mixed_float16":  # so "auto" found one
+        raise StrategyError(NO_FLOAT16_ON_TPU)
     loop = _Loop(task, train, evaluation, config, strategy, listeners)
     folder = Path(folder)
     try:
