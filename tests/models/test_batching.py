@@ -1,4 +1,7 @@
-"""Every example once an epoch, in batches of like length."""
+"""Every example once an epoch, in batches of like length, however many replicas divide them."""
+
+import itertools
+from collections import Counter
 
 import hypothesis
 import numpy as np
@@ -6,127 +9,205 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from models.batching import bucketed, read_examples, scan
+from models.batching import LENGTH_MULTIPLE, Plan, distribute, micro_batches
+from models.examples import Examples
 
-MAX_LENGTH = 128
-LENGTHS = st.lists(st.integers(2, MAX_LENGTH), max_size=40)
-
-
-def dataset(lengths, label_ids=None) -> tf.data.Dataset:
-    """Examples whose first id is their number, the rest 9s; two rows an element, as read from a file."""
-    rows = [[number, *[9] * (length - 1)] for number, length in enumerate(lengths)]
-    return tf.data.Dataset.from_tensor_slices(
-        {
-            "token_ids": tf.ragged.constant(rows, dtype=tf.int32, ragged_rank=1),
-            "label_id": tf.constant(label_ids or [0] * len(rows), tf.int64),
-        }
-    ).batch(2)
+LENGTHS = st.lists(st.integers(1, 100), min_size=1, max_size=40)
+ROWS = st.builds(lambda n: {"batch_size": n}, st.integers(1, 9))
+TOKENS = st.builds(lambda n: {"tokens_per_batch": n}, st.integers(1, 400))
+SEEDS = st.none() | st.integers(0, 5)
 
 
-def batches(*args, **kwargs) -> list[dict[str, np.ndarray]]:
-    return list(bucketed(*args, **kwargs).as_numpy_iterator())
+def numbered(lengths) -> Examples:
+    """Examples whose first id and label are their number, the other ids 99."""
+    rows = [[number, *[99] * (length - 1)] for number, length in enumerate(lengths)]
+    return Examples.from_rows(rows, range(len(rows)))
 
 
-def order(batch_list) -> list[int]:
-    return [int(number) for batch in batch_list for number in batch["token_ids"][:, 0]]
+def counted(parts) -> list[int]:
+    """The numbers of those rows of some micro-batches that count."""
+    return np.asarray(parts["token_ids"])[..., 0][np.asarray(parts["weight"]) == 1].tolist()
 
 
-@hypothesis.given(LENGTHS.filter(bool), st.integers(1, 8))
-@hypothesis.settings(max_examples=40)
-def test_each_example_once_and_as_many_batches_as_scan_says(lengths, batch_size):
-    examples = dataset(lengths)
-    found = batches(examples, batch_size, MAX_LENGTH)
-    scanned = scan(examples, batch_size, num_classes=1)
-
-    assert sorted(order(found)) == list(range(len(lengths)))
-    assert scanned.batches == len(found)
-    assert scanned.examples == len(lengths)
-    assert scanned.tokens == sum(lengths)
-    for batch in found:
-        own = [lengths[number] for number in batch["token_ids"][:, 0]]
-        assert len(own) <= batch_size
-        assert batch["token_ids"].shape == batch["padding_mask"].shape == (len(own), max(own))
-        assert batch["padding_mask"].sum(axis=1).tolist() == own
-        assert np.all(batch["padding_mask"][:, 1:] <= batch["padding_mask"][:, :-1])
-        assert np.all((batch["token_ids"][:, 1:] == 9) == (batch["padding_mask"][:, 1:] == 1))
-        assert max(own) - min(own) < 32
-        assert (max(own) - 1) // 32 == (min(own) - 1) // 32
+# The plan
 
 
-@pytest.mark.parametrize("max_length", [8, 32, 33, 64, 65, 512])
-def test_the_longest_example_has_a_bucket(max_length):
-    lengths = [2, max_length, max_length - 1, 2]
-    examples = dataset(lengths)
-    found = batches(examples, 2, max_length)
-    assert sorted(order(found)) == [0, 1, 2, 3]
-    assert scan(examples, 2, 1).batches == len(found)
+@hypothesis.given(LENGTHS, ROWS | TOKENS, SEEDS, st.integers(0, 3))
+def test_each_example_once_in_any_epoch(lengths, size, seed, epoch):
+    plan = Plan(np.array(lengths), **size, seed=seed)
+    batches = plan.epoch(epoch)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    assert len(plan) == len(batches)
+    assert all(len(rows) for rows in batches)
 
 
-def test_without_a_seed_the_order_is_that_of_the_files():
-    assert order(batches(dataset([5] * 20), 4, MAX_LENGTH)) == list(range(20))
+@hypothesis.given(LENGTHS, ROWS | TOKENS, st.integers(0, 5))
+def test_all_epochs_have_batches_of_the_same_shapes(lengths, size, seed):
+    plan = Plan(np.array(lengths), **size, seed=seed)
+    shapes = [
+        Counter((len(rows), plan.length(rows)) for rows in plan.epoch(epoch)) for epoch in range(3)
+    ]
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
+@hypothesis.given(LENGTHS, ROWS)
+def test_batches_have_the_rows_asked_for_but_for_the_last(lengths, size):
+    rows = [len(rows) for rows in Plan(np.array(lengths), **size).epoch(0)]
+    assert set(rows[:-1]) <= {size["batch_size"]}
+    assert rows[-1] <= size["batch_size"]
+
+
+@hypothesis.given(LENGTHS, TOKENS)
+def test_no_batch_exceeds_its_tokens_unless_one_row_alone_does(lengths, size):
+    plan, budget = Plan(np.array(lengths), **size), size["tokens_per_batch"]
+    batches = plan.epoch(0)
+    for rows in batches:
+        assert len(rows) * plan.length(rows) <= budget or len(rows) == 1
+    for rows in batches[:-1]:  # and none could take one row more
+        assert (len(rows) + 1) * plan.length(rows) > budget
+
+
+@hypothesis.given(LENGTHS, ROWS | TOKENS, SEEDS)
+def test_batches_hold_neighbours_in_length(lengths, size, seed):
+    lengths = np.array(lengths)
+    rounded = -(-lengths // LENGTH_MULTIPLE)
+    plan = Plan(lengths, **size, seed=seed)
+    batches = sorted(plan.epoch(1), key=lambda rows: (-rounded[rows].max(), -rounded[rows].min()))
+    for rows, shorter in itertools.pairwise(batches):
+        assert rounded[rows].min() >= rounded[shorter].max()
+    for rows in batches:
+        padded = plan.length(rows)
+        assert padded % LENGTH_MULTIPLE == 0
+        assert 0 <= padded - lengths[rows].max() < LENGTH_MULTIPLE
+        if len(set(rounded[rows])) == 1:
+            assert padded - lengths[rows].min() < LENGTH_MULTIPLE
+
+
+def orders(seed, epochs=(0, 1)) -> list[list[int]]:
+    plan = Plan(np.full(50, 5), batch_size=4, seed=seed)
+    return [np.concatenate(plan.epoch(epoch)).tolist() for epoch in epochs]
 
 
 def test_a_seed_gives_one_order_and_another_each_epoch():
-    examples = dataset([5] * 50)
-
-    def two_epochs(seed):
-        shuffled = bucketed(examples, 4, MAX_LENGTH, shuffle_seed=seed)
-        return [order(shuffled.as_numpy_iterator()) for _ in range(2)]
-
-    first, again, other = two_epochs(3), two_epochs(3), two_epochs(4)
-    assert first == again
-    assert sorted(first[0]) == sorted(first[1]) == list(range(50))
-    assert first[0] != first[1]
-    assert first[0] != list(range(50))
-    assert other[0] != first[0]
+    assert orders(3) == orders(3)
+    assert orders(3)[0] != orders(3)[1]
+    assert orders(4)[0] != orders(3)[0]
+    assert orders(3, epochs=[7]) == orders(3, epochs=[7])  # without the epochs before it
 
 
 def test_seed_0_shuffles_too():
-    assert order(batches(dataset([5] * 50), 4, MAX_LENGTH, shuffle_seed=0)) != list(range(50))
+    assert sorted(orders(0)[0]) != orders(0)[0]
 
 
-def test_labels_stay_with_their_examples():
-    lengths, labels = [3, 90, 4, 50, 3], [0, 1, 2, 3, 4]
-    for batch in batches(dataset(lengths, labels), 2, MAX_LENGTH, shuffle_seed=1):
-        assert batch["label_id"].tolist() == batch["token_ids"][:, 0].tolist()
+def test_a_seed_shuffles_the_batches_as_well_as_the_rows():
+    lengths = np.repeat([8, 80], 20)
+    plan = Plan(lengths, batch_size=4, seed=1)
+    longest = [plan.length(rows) for rows in plan.epoch(0)]
+    assert sorted(longest) != longest
+    assert sorted(longest, reverse=True) != longest
 
 
-def test_scan_counts_labels():
-    assert scan(dataset([5] * 6, [0, 2, 2, 0, 2, 3]), 4, 5).label_counts.tolist() == [2, 0, 3, 1, 0]
+def test_without_a_seed_the_longest_rows_come_first_in_the_order_of_the_files():
+    plan = Plan(np.array([3, 20, 4, 17, 90, 2]), batch_size=4)
+    assert [rows.tolist() for rows in plan.epoch(0)] == [[4, 1, 3, 0], [2, 5]]
+    assert [rows.tolist() for rows in plan.epoch(5)] == [[4, 1, 3, 0], [2, 5]]
 
 
-@pytest.mark.parametrize("bad", [-1, 3])
-def test_a_label_outside_the_classes_is_refused(bad):
-    with pytest.raises(ValueError, match=rf"label ids \[{bad}\] are outside 0 … 2"):
-        scan(dataset([5, 5, 5], [0, bad, 1]), 4, num_classes=3)
+@pytest.mark.parametrize("size", [{}, {"batch_size": 2, "tokens_per_batch": 9}])
+def test_either_rows_or_tokens_are_given(size):
+    with pytest.raises(ValueError, match="give either batch_size or tokens_per_batch"):
+        Plan(np.array([3]), **size)
 
 
-def test_an_empty_split_has_no_batches():
-    empty = dataset([5, 5]).take(0)
-    assert scan(empty, 4, 2).batches == 0
-    assert batches(empty, 4, MAX_LENGTH) == []
-
-
-def test_reads_gzipped_records_in_the_files_order(tmp_path):
-    rows = [[7, 8, 9], [5], [1, 2], [3, 4, 5, 6]]
-    for shard in (1, 0):
-        path = str(tmp_path / f"examples-{shard}.gz")
-        with tf.io.TFRecordWriter(path, "GZIP") as writer:
-            for number in (2 * shard, 2 * shard + 1):
-                example = tf.train.Example()
-                example.features.feature["token_ids"].int64_list.value.extend(rows[number])
-                example.features.feature["label_id"].int64_list.value.append(number)
-                writer.write(example.SerializeToString())
-    files = [str(tmp_path / "examples-1.gz"), str(tmp_path / "examples-0.gz")]
-    [element] = read_examples(files)
-    assert element["token_ids"].dtype == tf.int32
-    assert element["token_ids"].to_list() == rows
-    assert element["label_id"].numpy().tolist() == [0, 1, 2, 3]
-    assert sorted(len(b["label_id"]) for b in batches(read_examples(files), 3, 8)) == [1, 3]
+@pytest.mark.parametrize("size", [{"batch_size": 2}, {"tokens_per_batch": 9}])
+def test_no_examples_make_no_batches(size):
+    plan = Plan(np.zeros(0, np.int64), **size, seed=1)
+    assert len(plan) == 0
+    assert plan.epoch(0) == []
 
 
 def test_most_of_the_padding_is_saved():
-    lengths = np.random.default_rng(0).integers(2, MAX_LENGTH, 100).tolist()
-    cells = sum(batch["token_ids"].size for batch in batches(dataset(lengths), 8, MAX_LENGTH))
-    assert cells < 1.35 * sum(lengths)
-    assert len(lengths) * MAX_LENGTH > 1.7 * sum(lengths)
+    lengths = np.random.default_rng(0).integers(2, 128, 100)
+    plan = Plan(lengths, batch_size=8, seed=0)
+    positions = sum(len(rows) * plan.length(rows) for rows in plan.epoch(0))
+    assert positions < 1.15 * lengths.sum()
+    assert len(lengths) * 128 > 1.7 * lengths.sum()
+
+
+# Its division
+
+
+@hypothesis.given(st.lists(st.integers(1, 20), min_size=1, max_size=13), *[st.integers(1, 5)] * 2)
+def test_replicas_and_parts_divide_a_batch_into_equal_shapes(lengths, replicas, parts):
+    examples, rows = numbered(lengths), np.random.default_rng(0).permutation(len(lengths))
+    shares = micro_batches(examples, rows, 24, replicas, parts)
+    assert len(shares) == replicas
+    share = -(-len(rows) // (replicas * parts))
+    whole = examples.padded(np.arange(len(lengths)), 24)
+    seen = []
+    for batch in shares:
+        assert batch["token_ids"].shape == batch["padding_mask"].shape == (parts, share, 24)
+        assert batch["label_id"].shape == batch["weight"].shape == (parts, share)
+        assert batch["weight"].dtype == np.float32
+        assert set(batch["weight"].flat) <= {0, 1}
+        seen += counted(batch)
+        for name in ("token_ids", "padding_mask", "label_id"):
+            expected = whole[name][batch["token_ids"][..., 0]]
+            np.testing.assert_array_equal(batch[name], expected)
+            assert batch[name].dtype == expected.dtype
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+# Its distribution
+
+
+def taken(iterator, count) -> list[dict[str, np.ndarray]]:
+    return [{name: value.numpy() for name, value in next(iterator).items()} for _ in range(count)]
+
+
+@pytest.mark.parametrize("size", [{"batch_size": 3}, {"tokens_per_batch": 60}])
+def test_starting_later_is_passing_over_batches_also_across_epochs(size):
+    examples = numbered([3, 20, 4, 17, 40, 2, 9, 33])
+    plan = Plan(examples.lengths, **size, seed=2)
+    strategy = tf.distribute.get_strategy()
+    count = 3 * len(plan) + 1
+    straight = taken(distribute(strategy, examples, plan, parts=2), count)
+    for start in range(count):
+        later = taken(distribute(strategy, examples, plan, parts=2, start=start), count - start)
+        for one, other in zip(straight[start:], later, strict=True):
+            for name, value in one.items():
+                np.testing.assert_array_equal(value, other[name])
+    for epoch in range(3):
+        batches = straight[epoch * len(plan) : (epoch + 1) * len(plan)]
+        assert [sorted(counted(batch)) for batch in batches] == [
+            sorted(rows) for rows in plan.epoch(epoch)
+        ]
+
+
+class Workers:
+    """As many input pipelines as a strategy of several workers asks for, in one process."""
+
+    def __init__(self, workers, replicas_each):
+        self.contexts = [
+            tf.distribute.InputContext(workers, worker, workers * replicas_each)
+            for worker in range(workers)
+        ]
+
+    def distribute_datasets_from_function(self, function):
+        return [iter(function(context)) for context in self.contexts]
+
+
+@pytest.mark.parametrize(
+    ("workers", "replicas_each", "parts"), [(1, 1, 1), (1, 3, 2), (2, 1, 1), (3, 2, 1), (2, 4, 3)]
+)
+@pytest.mark.parametrize("size", [{"batch_size": 7}, {"tokens_per_batch": 90}])
+def test_all_workers_together_see_each_batch_once(workers, replicas_each, parts, size):
+    examples = numbered(np.random.default_rng(0).integers(1, 50, 23))
+    plan = Plan(examples.lengths, **size, seed=1)
+    pipelines = list(distribute(Workers(workers, replicas_each), examples, plan, parts, start=1))
+    assert len(pipelines) == workers
+    batches = [rows for epoch in range(3) for rows in plan.epoch(epoch)][1:]
+    for rows in batches:
+        shares = [share for pipeline in pipelines for share in taken(pipeline, replicas_each)]
+        assert sorted(number for share in shares for number in counted(share)) == sorted(rows)
+        assert len({share["token_ids"].shape for share in shares}) == 1

@@ -28,10 +28,14 @@ def means(sums) -> dict[str, float]:
     return {name: float(total / weight) for name, (total, weight) in sums.items()}
 
 
-def batch(rows=range(4)) -> dict[str, tf.Tensor]:
+def batch(rows=range(4), weights=None) -> dict[str, tf.Tensor]:
     ids = tf.constant([[row, 0] for row in rows], tf.int32)
-    labels = tf.constant(LABELS[list(rows)], tf.int64)
-    return {"token_ids": ids, "padding_mask": tf.ones_like(ids), "label_id": labels}
+    return {
+        "token_ids": ids,
+        "padding_mask": tf.ones_like(ids),
+        "label_id": tf.constant(LABELS[list(rows)], tf.int64),
+        "weight": tf.constant(weights or [1] * len(rows), tf.float32),
+    }
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -50,6 +54,21 @@ def test_sums_of_parts_add_up():
     for name, (total, weight) in whole.items():
         assert float(total) == pytest.approx(sum(float(p[name][0]) for p in parts), rel=1e-6)
         assert float(weight) == sum(float(p[name][1]) for p in parts) == 4
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("class_weights", [None, [0.5, 4.0, 2.0]])
+def test_a_row_of_weight_0_changes_nothing(training, class_weights):
+    without = task(class_weights).sums(batch([0, 1, 3]), training)
+    with_it = task(class_weights).sums(batch([0, 1, 2, 3, 3], [1, 1, 0, 1, 0]), training)
+    for name, (total, weight) in without.items():
+        assert float(with_it[name][0]) == pytest.approx(float(total), rel=1e-6)
+        assert float(with_it[name][1]) == float(weight)
+
+
+def test_a_batch_of_weight_0_sums_to_nothing():
+    sums = task([0.5, 4.0, 2.0]).sums(batch([1, 1], [0, 0]), True)
+    assert [(float(total), float(weight)) for total, weight in sums.values()] == [(0, 0)] * 2
 
 
 def test_class_weights_weigh_the_training_loss_only():

@@ -1,0 +1,81 @@
+"""Tokenized examples in memory: read in a fixed order, taken in any."""
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from models.examples import Examples
+
+ROWS = [[7, 8, 9], [5], [1, 2], [3, 4, 5, 6]]
+
+
+def write(path, numbers):
+    """Writes rows as a shard of transformed examples, each labelled with its number."""
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for number in numbers:
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend(ROWS[number])
+            example.features.feature["label_id"].int64_list.value.append(number)
+            writer.write(example.SerializeToString())
+    return str(path)
+
+
+def test_reads_gzipped_records_in_the_order_of_the_files_names(tmp_path):
+    files = [write(tmp_path / "b.gz", [2, 3]), write(tmp_path / "a.gz", [0, 1])]
+    examples = Examples.read(files)
+    assert len(examples) == 4
+    assert examples.token_ids.tolist() == [id for row in ROWS for id in row]
+    assert examples.token_ids.dtype == np.int32
+    assert examples.offsets.tolist() == [0, 3, 4, 6, 10]
+    assert examples.offsets.dtype == np.int64
+    assert examples.label_ids.tolist() == [0, 1, 2, 3]
+    assert examples.label_ids.dtype == np.int64
+
+
+@pytest.mark.parametrize("shards", [[], [[]], [[], [0, 1, 2, 3], []]])
+def test_empty_files_and_no_files_give_no_examples(tmp_path, shards):
+    files = [write(tmp_path / f"{i}.gz", numbers) for i, numbers in enumerate(shards)]
+    examples = Examples.read(files)
+    assert len(examples) == len(examples.lengths) == sum(map(len, shards))
+    assert examples.token_ids.dtype == np.int32
+    assert examples.offsets[-1] == len(examples.token_ids)
+
+
+@hypothesis.given(
+    st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1), st.data()
+)
+def test_any_examples_in_any_order_make_a_batch(rows, data):
+    examples = Examples.from_rows(rows, range(len(rows)))
+    taken = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9))
+    length = max(len(rows[i]) for i in taken) + data.draw(st.integers(0, 3))
+    batch = examples.padded(np.array(taken), length)
+    assert batch["token_ids"].dtype == batch["padding_mask"].dtype == np.int32
+    assert batch["token_ids"].tolist() == [rows[i] + [0] * (length - len(rows[i])) for i in taken]
+    assert batch["padding_mask"].tolist() == [
+        [1] * len(rows[i]) + [0] * (length - len(rows[i])) for i in taken
+    ]
+    assert batch["label_id"].tolist() == taken
+    assert batch["label_id"].dtype == np.int64
+
+
+def test_rows_of_lists_equal_those_of_files(tmp_path):
+    read = Examples.read([write(tmp_path / "a.gz", range(4))])
+    made = Examples.from_rows(ROWS, range(4))
+    assert made.lengths.tolist() == [3, 1, 2, 4]
+    for name in ("token_ids", "offsets", "label_ids"):
+        one, other = getattr(read, name), getattr(made, name)
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist()
+
+
+def test_counts_labels():
+    examples = Examples.from_rows([[5]] * 6, [0, 2, 2, 0, 2, 3])
+    assert examples.label_counts(5).tolist() == [2, 0, 3, 1, 0]
+
+
+@pytest.mark.parametrize("bad", [-1, 3])
+def test_a_label_outside_the_classes_is_refused(bad):
+    with pytest.raises(ValueError, match=rf"label ids \[{bad}\] are outside 0 … 2"):
+        Examples.from_rows([[5]] * 3, [0, bad, 1]).label_counts(3)
