@@ -43,6 +43,16 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 OURS, PLAIN, BEST = "ours", "HF plain", "HF at its best"
 _MAX_LENGTH = 128
 _PROBE = 12 * BATCH_SIZE
+_FIGURES = (
+    "seconds an epoch",
+    "examples/s",
+    "updates",
+    "tokens",
+    "padding",
+    "MB at most",
+    "test accuracy (95 %)",
+    "ours is faster ×",
+)
 
 Tell = Callable[[str], None]
 
@@ -94,12 +104,12 @@ def _measure(name: str, arguments: argparse.Namespace, console: Console) -> list
         data = prepare(CONFIGS[name], progress)
     weights, limit = fetch("minilm_l6"), arguments.limit
     texts, _ = read_rows(data / TRAIN, limit)
-    work = f"{name}: {len(texts)} texts of {Lengths.of(texts, weights / 'vocab.txt', _MAX_LENGTH)}"
-    console.print(work, highlight=False)
+    lengths = Lengths.of(texts, weights / "vocab.txt", _MAX_LENGTH)
 
     def tell(line: str) -> None:
         console.print(f"  {line}", highlight=False)
 
+    tell(f"{name}: {len(texts)} texts, {lengths}")
     python = arguments.peer_python
     chosen = {
         OURS: contenders.ours([arguments.precision] if arguments.precision else PRECISIONS),
@@ -108,7 +118,7 @@ def _measure(name: str, arguments: argparse.Namespace, console: Console) -> list
         ),
     }
     fastest = {key: _fastest(v, data, weights, len(texts), tell) for key, v in chosen.items()}
-    plain_rows = _plain_rows(len(texts), arguments.peer_fraction)
+    plain_rows = contenders.whole_batches(len(texts), arguments.peer_fraction)
     plain = contenders.plain(python)
     results = alternate(
         {
@@ -120,7 +130,7 @@ def _measure(name: str, arguments: argparse.Namespace, console: Console) -> list
         tell,
     )
     names = {OURS: fastest[OURS].name, PLAIN: plain.name, BEST: fastest[BEST].name}
-    return _report(work, len(texts), names, results)
+    return _report(name, len(texts), names, results)
 
 
 def _fastest(
@@ -137,14 +147,8 @@ def _fastest(
     return min(variants, key=seconds.__getitem__)
 
 
-def _plain_rows(examples: int, fraction: float) -> int:
-    """Rows that make this share of an epoch's batches, in whole batches."""
-    updates = -(-examples // BATCH_SIZE)
-    return min(examples, max(1, round(fraction * updates)) * BATCH_SIZE)
-
-
 def _report(
-    work: str, examples: int, names: dict[str, str], results: dict[str, list[Result]]
+    name: str, examples: int, names: dict[str, str], results: dict[str, list[Result]]
 ) -> list[dict[str, Any]]:
     """Prints the table of one data set; gives its rows for the JSON."""
     updates = {result.updates for key in (OURS, BEST) for result in results[key]}
@@ -159,28 +163,38 @@ def _report(
         key: [result.accuracy for result in rounds if result.examples == examples]
         for key, rounds in results.items()
     }
-    rows = []
-    columns = ("s an epoch", "examples/s", "updates", "tokens", "padding", "MB", "test accuracy")
-    table = Table("", *columns, "ours is faster ×", title=work)
-    for key, rounds in results.items():
-        ratio = ""
-        if key != OURS:
-            row = compare(
-                "finetune_throughput", f"{work}, {names[key]}", seconds[OURS], seconds[key], "s"
-            )
-            accuracy = {"ours": accuracies[OURS], "peer": accuracies[key]}
-            rows.append(row | {"ours_name": names[OURS], "accuracy": accuracy})
-            ratio = f"{row['ratio']:.2f} ({row['ratio_min']:.2f} – {row['ratio_max']:.2f})"
-        cells = _cells(rounds, seconds[key], examples)
-        table.add_row(names[key], *cells, _interval(accuracies[key]), ratio)
+    rows = {
+        key: compare(
+            "finetune_throughput",
+            f"{name}, {examples} texts, {names[key]}",
+            seconds[OURS],
+            seconds[key],
+            "s",
+        )
+        | {"ours_name": names[OURS]}
+        | {"accuracy": {"ours": accuracies[OURS], "peer": accuracies[key]}}
+        for key in (PLAIN, BEST)
+    }
+    columns = {
+        key: [
+            *_figures(results[key], seconds[key], examples),
+            _interval(accuracies[key]),
+            _ratio(rows.get(key)),
+        ]
+        for key in results
+    }
+    table = Table("", *(names[key] for key in columns), title=name)
+    for cells in zip(_FIGURES, *columns.values(), strict=True):
+        table.add_row(*cells)
     console = Console()
     console.print(table)
-    for key in (PLAIN, BEST):
+    for key in rows:
         console.print(_verdict(names[key], accuracies[OURS], accuracies[key]), highlight=False)
-    return rows
+    return list(rows.values())
 
 
-def _cells(rounds: list[Result], seconds: list[float], examples: int) -> list[str]:
+def _figures(rounds: list[Result], seconds: list[float], examples: int) -> list[str]:
+    """A cell for each of `_FIGURES` but the last two."""
     first = rounds[0]
     scaled = "" if first.examples == examples else f", scaled from {first.updates} updates"
     return [
@@ -191,6 +205,10 @@ def _cells(rounds: list[Result], seconds: list[float], examples: int) -> list[st
         f"{1 - first.tokens / first.positions:.1%}",
         f"{max(result.peak_mb for result in rounds):,.0f}",
     ]
+
+
+def _ratio(row: dict[str, Any] | None) -> str:
+    return f"{row['ratio']:.2f} ({row['ratio_min']:.2f} – {row['ratio_max']:.2f})" if row else ""
 
 
 def _interval(accuracies: list[float]) -> str:

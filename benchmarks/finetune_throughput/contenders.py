@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,18 +50,21 @@ class Result:
         return int(sum(step["positions"] for step in self.steps))
 
     def projected(self, examples: int) -> float:
-        """Seconds that so many examples would take, had they the lengths of these.
+        """About the seconds that so many examples would take, had they the lengths of these.
 
-        The first three updates are paid once, the rest in proportion to the positions.
+        What the first three updates took, which trace or compile, is paid once; the rest costs the median
+        update's time a position.
+
+        Raises:
+            ValueError: there are no more than three updates.
         """
         first, rest = self.steps[:_FIRST_UPDATES], self.steps[_FIRST_UPDATES:]
         if not rest:
-            raise ValueError(f"{self.updates} updates are too few to project from")
-        rate = sum(s["seconds"] for s in rest) / sum(s["positions"] for s in rest)
+            raise ValueError(f"{self.updates} updates are too few to project from: raise --limit")
+        rate = statistics.median(step["seconds"] / step["positions"] for step in rest)
         positions = self.positions * examples / self.examples
-        return sum(s["seconds"] for s in first) + rate * (
-            positions - sum(s["positions"] for s in first)
-        )
+        later = positions - sum(step["positions"] for step in first)
+        return sum(step["seconds"] for step in first) + rate * later
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,3 +122,9 @@ def best(python: Path, modes: Sequence[str]) -> list[Contender]:
     """The peer with texts grouped by length, in each of the modes (keys of `BEST_MODES`)."""
     command = (str(python), "-m", _PEER, "--recipe", "best")
     return [Contender(f"HF grouped, {mode}", (*command, *BEST_MODES[mode])) for mode in modes]
+
+
+def whole_batches(examples: int, fraction: float) -> int:
+    """The rows that make about this share of an epoch's batches; at least one batch, and no part of one."""
+    updates = -(-examples // BATCH_SIZE)
+    return min(examples, max(1, round(fraction * updates)) * BATCH_SIZE)

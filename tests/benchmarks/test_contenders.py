@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from benchmarks.finetune_throughput.contenders import Contender, Result
+from benchmarks.finetune_throughput.contenders import Contender, Result, whole_batches
 
 
 def _result(seconds, positions):
@@ -52,3 +52,10 @@ def test_a_contender_is_told_of_data_weights_seed_and_limit_and_its_last_line_is
 def test_a_failed_contender_is_named_with_what_it_said(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)a program ended with exit code 1.*no such thing"):
         _program(tmp_path, "raise SystemExit('no such thing')").run(tmp_path, tmp_path, seed=0)
+
+
+def test_a_share_of_an_epoch_is_cut_between_batches():
+    assert whole_batches(1929, 1.0) == 1929
+    assert whole_batches(1929, 0.25) == 15 * 32  # of 61 batches
+    assert whole_batches(1929, 0.001) == 32
+    assert whole_batches(20, 0.5) == 20
