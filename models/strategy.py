@@ -77,7 +77,9 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
+@functools.cache
 def _multi_worker() -> tf.distribute.Strategy:
+    """One a process too: a second one would restart the server that other workers may be reading from."""
     if not _workers():
         raise StrategyError(
             "strategy multi_worker: the environment variable TF_CONFIG names no worker; it should hold JSON "

@@ -10,6 +10,7 @@ from components.evaluator.config import GateConfig
 from components.medline_example_gen.config import MedlineConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
+from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, TrainingConfig
 
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
@@ -88,6 +89,7 @@ class PipelineConfig(Config):
 
     Attributes:
         name: of the pipeline; its runs, cache and pushed models live in `<root>/<name>/`.
+        tuning: searches for settings of `training` before the model is trained; off if not given.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
     """
@@ -98,9 +100,16 @@ class PipelineConfig(Config):
     gate: GateConfig
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
+    tuning: TuningConfig | None = None
     serving_validation: ServingValidationConfig = ServingValidationConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _tuning_fits_training(self) -> "PipelineConfig":
+        if self.tuning:
+            check_search(self.tuning, self.training)
+        return self
 
 
 def local_paths(config: PipelineConfig) -> dict[str, Path]:

@@ -16,6 +16,8 @@ from components.serving_validator.component import ServingValidator
 from components.text_example_gen.component import TextExampleGen
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
+from components.tuner.config import TuningConfig
+from components.tuner.tuner_fn import TunerSettings
 from pipeline.configs import DataConfig, PipelineConfig, local_paths
 from pipeline.inputs import Inputs
 
@@ -53,7 +55,9 @@ def create_finetune_pipeline(
     )
     transform = _transform(config, inputs, examples, schema)
     transform.add_upstream_node(validator)
-    trainer = _trainer(config, inputs, transform, checkpoint_root)
+    settings = _trainer_settings(config, inputs, checkpoint_root)
+    tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
+    trainer = _trainer(settings, transform, tuner)
     model = trainer.outputs["model"]
     baseline = Resolver(
         strategy_class=LatestOtherBlessedModelStrategy,
@@ -91,6 +95,7 @@ def create_finetune_pipeline(
             schema_gen,
             validator,
             transform,
+            *([tuner] if tuner else []),
             trainer,
             baseline,
             evaluator,
@@ -141,13 +146,10 @@ def _transform(
     )
 
 
-def _trainer(
-    config: PipelineConfig,
-    inputs: Inputs,
-    transform: tfx.components.Transform,
-    checkpoint_root: str,
-) -> tfx.components.Trainer:
-    settings = TrainerSettings(
+def _trainer_settings(
+    config: PipelineConfig, inputs: Inputs, checkpoint_root: str
+) -> TrainerSettings:
+    return TrainerSettings(
         vocabulary=inputs.vocabulary,
         vocabulary_hash=inputs.vocabulary_hash,
         max_length=config.model.max_length,
@@ -158,10 +160,31 @@ def _trainer(
         training=config.training,
         checkpoints=checkpoint_root,
     )
+
+
+def _tuner(
+    tuning: TuningConfig, trainer: TrainerSettings, transform: tfx.components.Transform
+) -> tfx.components.Tuner:
+    return tfx.components.Tuner(
+        tuner_fn="components.tuner.tuner_fn.tuner_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=TunerSettings(trainer=trainer, tuning=tuning).model_dump(mode="json"),
+    )
+
+
+def _trainer(
+    settings: TrainerSettings,
+    transform: tfx.components.Transform,
+    tuner: tfx.components.Tuner | None,
+) -> tfx.components.Trainer:
     return tfx.components.Trainer(
         run_fn="components.trainer.run_fn.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config=settings.model_dump(mode="json"),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 class LineageError(Exception):
@@ -31,6 +32,7 @@ def lineage_text(run: str, root: Path) -> str:
         f"weights     {inputs['weights_hash']}  {inputs['weights']}"
         if inputs["weights"]
         else "weights     random, from training.seed",
+        *_tuned(summary),
         f"pushed      version {pushed['version']}  {pushed['path']}"
         if pushed
         else "pushed      nothing",
@@ -42,6 +44,15 @@ def lineage_text(run: str, root: Path) -> str:
         lines += [f"  {name:<32} {state:<7} {uri}" for uri in uris]
     lines.append("environment " + ", ".join(f"{k} {v}" for k, v in summary["environment"].items()))
     return "\n".join(lines)
+
+
+def _tuned(summary: dict[str, Any]) -> list[str]:
+    """The training settings that the Tuner chose, if there was one."""
+    tuning = summary.get("tuning")
+    if not tuning:
+        return []
+    values = ", ".join(f"{key}={value}" for key, value in tuning["values"].items())
+    return [f"tuned       {values}  (best of {tuning['trials']} trials)"]
 
 
 def _find(run: str, root: Path) -> Path:

@@ -81,6 +81,12 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
             f"text: {text['coverage']:.2%} of the tokens are in the vocabulary, "
             f"{text['tokens_mean']:.0f} tokens a text (at most {text['tokens_max']})"
         )
+    if tuning := summary["tuning"]:
+        values = ", ".join(
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in tuning["values"].items()
+        )
+        console.print(f"tuned: {values} (best of {tuning['trials']} trials)", markup=False)
     if summary["metrics"]:
         console.print(_metrics_table(summary["metrics"]))
     if summary["error"]:
@@ -95,7 +101,10 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _show_time(console: Console, summary: dict[str, Any]) -> None:
-    training = summary["components"].get("Trainer", {}).get("seconds", 0)
+    components = summary["components"]
+    training = sum(
+        components[name]["seconds"] for name in ("Tuner", "Trainer") if name in components
+    )
     total = summary["seconds"]
     console.print(
         f"{total:.1f} s: {training:.1f} s training, {total - training:.1f} s everything else",

@@ -56,6 +56,22 @@ def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:
     }
 
 
+def tuning(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """What the Tuner found, None if there is none.
+
+    Returns:
+        `trials` (those that ended with a finite loss), `eval_loss` (of the best) and its `values` by dotted
+        key of `training`.
+    """
+    uri = _uri(runs, "tuner_results")
+    if uri is None:
+        return None
+    trials = json.loads(Path(uri, "tuner_results.json").read_text())
+    best = dict(trials[0])  # TFX sorts them
+    del best["trial_id"]
+    return {"trials": len(trials), "eval_loss": best.pop("score"), "values": best}
+
+
 def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:
     """Metrics by split and name: train and eval of the kept epoch, test from TFMA's whole test split."""
     found: dict[str, dict[str, float]] = {}

@@ -70,6 +70,7 @@ def _summarise(
         },
         "rows": results.rows(runs),
         "text": results.text_statistics(runs),
+        "tuning": results.tuning(runs),
         "metrics": results.metrics(runs),
         "blessing": blessing,
         "pushed": results.pushed(runs),

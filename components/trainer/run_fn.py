@@ -16,6 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.fingerprint import code_fingerprint
 from components.transform.preprocessing import LABEL_ID, LABEL_VOCABULARY, TOKEN_IDS
+from components.tuner.config import apply_values
 from models.backbone import build_backbone
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig, Config, TrainingConfig
@@ -72,7 +73,7 @@ def run_fn(fn_args: FnArgs) -> None:
     Raises:
         Preempted: SIGTERM came; the same run goes on from the checkpoint it names.
     """
-    settings = TrainerSettings(**fn_args.custom_config)
+    settings = _tuned(TrainerSettings(**fn_args.custom_config), fn_args.hyperparameters)
     strategy = create_strategy(settings.training.strategy)  # before TensorFlow is used otherwise
     splits = Splits.read(fn_args)
     folder = Path(fn_args.model_run_dir)
@@ -95,6 +96,14 @@ def run_fn(fn_args: FnArgs) -> None:
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
     if checkpoints.exists():
         tf.io.gfile.rmtree(str(checkpoints))
+
+
+def _tuned(settings: TrainerSettings, hyperparameters: dict[str, Any] | None) -> TrainerSettings:
+    """The settings with the Tuner's best values, if there was a Tuner."""
+    if not hyperparameters:
+        return settings
+    training = apply_values(settings.training, hyperparameters["values"])
+    return settings.model_copy(update={"training": training})
 
 
 @dataclasses.dataclass(frozen=True)

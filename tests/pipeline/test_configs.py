@@ -32,6 +32,10 @@ def config(data=None, model=None, **changes) -> dict:
     } | changes
 
 
+def tuning(**search) -> dict:
+    return {"max_trials": 2, "search": search}
+
+
 @pytest.mark.parametrize(
     "good",
     [
@@ -39,6 +43,7 @@ def config(data=None, model=None, **changes) -> dict:
         config(data={"dataset": "pubmed_sample", "medline": MEDLINE}),
         config(model={"backbone": BACKBONE, "vocabulary": "vocab.txt", "max_length": 64}),
         config(model={"weights": "a/folder", "vocabulary": "vocab.txt"}),
+        config(tuning=tuning(batch_size=[8, 16], epochs={"min": 1, "max": 5})),
     ],
 )
 def test_sound_configs(good):
@@ -96,6 +101,12 @@ def test_sound_configs(good):
         (config(training={"epochs": 0}), "greater than or equal to 1"),
         (config(training={"optimizer": {"learning_rate": 0}}), "greater than 0"),
         (config(validation={"max_bad_fraction": 1.5}), "less than or equal to 1"),
+        (config(tuning=tuning(batchsize=[8, 16])), "did you mean 'batch_size'?"),
+        (config(tuning=tuning(batch_size=[8, 0])), "tuning.search.batch_size: 0: "),
+        (
+            config(tuning=tuning(epochs=[1, 2]), training={"strategy": "multi_worker"}),
+            "tuning runs its trials in one process",
+        ),
         (config(epochs=3), "Extra inputs are not permitted"),
     ],
 )
@@ -126,6 +137,26 @@ def test_a_files_error_names_the_nested_key(tmp_path):
     [problem] = error.value.problems
     assert problem.startswith(f"{file}:7: training.optimizer.learning_rat")
     assert "learning_rate" in problem.replace("learning_rat:", "")
+
+
+def test_a_files_error_in_a_search_names_its_line(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        "name: tiny\n"
+        "data: {path: data, text: {label_column: label, splits: {eval: 0.1, test: 0.1}}}\n"
+        "model: {weights: minilm_l6}\n"
+        "gate: {min_accuracy: 0.5}\n"
+        "tuning:\n"
+        "  max_trials: 2\n"
+        "  search:\n"
+        "    batch_size: [8, 16]\n"
+        "    optimizer.learning_rate: {min: 1e-5}\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        load_config(PipelineConfig, file)
+    assert error.value.problems == (
+        f"{file}:9: tuning.search.optimizer.learning_rate.max: the key is missing; it is required",
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

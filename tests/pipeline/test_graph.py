@@ -88,7 +88,12 @@ def test_a_component_comes_after_those_it_reads(make):
 def compiled(config) -> dict[str, str]:
     """The compiled graph's nodes, as text by id."""
     pipeline = create_finetune_pipeline(
-        config, find_inputs(config), "root", "serving", "checkpoints", metadata_store_pb2.ConnectionConfig()
+        config,
+        find_inputs(config),
+        "root",
+        "serving",
+        "checkpoints",
+        metadata_store_pb2.ConnectionConfig(),
     )
     nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
     return {node.node_info.id: text_format.MessageToString(node) for node in nodes}
@@ -127,3 +132,27 @@ def test_another_vocabulary_at_the_same_path_is_noticed(make, tmp_path):
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
     after = compiled(make())
     assert {node for node in before if before[node] != after[node]} == {"Transform", "Trainer"}
+
+
+TUNING = {"max_trials": 2, "search": {"optimizer.learning_rate": {"min": 1e-5, "max": 1e-4}}}
+
+
+def test_a_tuner_stands_before_the_trainer_if_asked(make):
+    found = blocks(graph_text(make(tuning=TUNING)))
+    assert found["Tuner"] == [
+        "  ← examples of Transform",
+        "  ← transform_graph of Transform",
+        "  → best_hyperparameters",
+        "  → tuner_results",
+    ]
+    assert "  ← hyperparameters of Tuner" in found["Trainer"]
+
+
+def test_tuning_changes_only_tuner_and_trainer(make):
+    without, with_tuner = compiled(make()), compiled(make(tuning=TUNING))
+    assert set(with_tuner) - set(without) == {"Tuner"}
+    # Transform's node also names who comes after it.
+    changed = {node for node in without if without[node] != with_tuner[node]}
+    assert changed == {"Transform", "Trainer"}
+    more = compiled(make(tuning=TUNING | {"max_trials": 3}))
+    assert {node for node in more if more[node] != with_tuner[node]} == {"Tuner"}

@@ -60,6 +60,13 @@ def test_tells_what_made_the_model(write, tmp_path):
     ]
 
 
+def test_tells_what_the_tuner_chose(write, tmp_path):
+    values = {"optimizer.learning_rate": 3e-05, "batch_size": 16}
+    write(tuning={"trials": 8, "eval_loss": 0.25, "values": values})
+    text = lineage_text(RUN, tmp_path / "runs")
+    assert "tuned       optimizer.learning_rate=3e-05, batch_size=16  (best of 8 trials)\n" in text
+
+
 def test_random_weights_and_nothing_pushed(write, tmp_path):
     inputs = SUMMARY["inputs"] | {"weights": None, "weights_hash": None}
     write(status="not_blessed", pushed=None, inputs=inputs)

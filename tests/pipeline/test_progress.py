@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.local_runner import CACHED, RAN, NodeRun
-from pipeline.progress import Progress
+from pipeline.progress import Progress, show_summary
 
 logger = logging.getLogger("sciformer.training")
 
@@ -66,3 +66,23 @@ def test_after_the_block_it_no_longer_listens(terminal):
     before = terminal.file.getvalue()
     logger.info("nobody hears this")
     assert terminal.file.getvalue() == before
+
+
+def test_the_summary_says_what_the_tuner_chose_and_counts_it_as_training():
+    file = io.StringIO()
+    values = {"optimizer.learning_rate": 0.0000312345, "batch_size": 16}
+    summary = {
+        "seconds": 100.0,
+        "components": {"Tuner": {"seconds": 60.0}, "Trainer": {"seconds": 30.0}},
+        "rows": None,
+        "text": None,
+        "tuning": {"trials": 8, "eval_loss": 0.25, "values": values},
+        "metrics": {},
+        "error": {"component": "Evaluator", "message": "no"},
+    }
+    show_summary(Console(file=file, width=100), summary)
+    assert file.getvalue().splitlines() == [
+        "100.0 s: 90.0 s training, 10.0 s everything else",
+        "tuned: optimizer.learning_rate 3.123e-05, batch_size 16 (best of 8 trials)",
+        "Evaluator failed: no",
+    ]

@@ -33,8 +33,13 @@ def export(folder, seed) -> TextClassifier:
     classifier = TextClassifier(config, VOCABULARY)
     rng = np.random.default_rng(seed)
     for variable in classifier.model.trainable_variables:
-        variable.assign_add(rng.normal(size=variable.shape))
-    classifier.model.get_layer("head").bias.assign([0.0, 0.0])
+        variable.assign(
+            rng.normal(size=variable.shape)
+        )  # not the initial ones, which differ each time
+    bias = classifier.model.get_layer("head").bias
+    bias.assign([0.0, 0.0])
+    odds = np.log(classifier.probabilities(TEXTS))
+    bias.assign([np.median(odds[:, 1] - odds[:, 0]), 0.0])  # each answer half of the time
 
     def transform_features(examples):
         return tf.io.parse_example(examples, {"label_id": tf.io.FixedLenFeature([], tf.int64)})
@@ -167,6 +172,20 @@ def test_test_metrics_are_the_candidates_on_all_examples(world, request, evaluat
         "expected_calibration_error",
         "examples",
     }
+
+
+def test_what_the_tuner_found(tmp_path):
+    trials = [
+        {"trial_id": "1", "score": 0.25, "optimizer.learning_rate": 3e-5, "batch_size": 16},
+        {"trial_id": "0", "score": 0.5, "optimizer.learning_rate": 1e-5, "batch_size": 32},
+    ]
+    (tmp_path / "tuner_results.json").write_text(json.dumps(trials))
+    assert results.tuning([node("Tuner", tuner_results=artifact(tmp_path))]) == {
+        "trials": 2,
+        "eval_loss": 0.25,
+        "values": {"optimizer.learning_rate": 3e-5, "batch_size": 16},
+    }
+    assert results.tuning([]) is None
 
 
 def test_training_metrics_are_those_of_the_kept_epoch(tmp_path):

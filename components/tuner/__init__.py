@@ -1,0 +1,1 @@
+"""Tuner: searches for training settings on behalf of the TFX Tuner."""
