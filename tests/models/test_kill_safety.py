@@ -43,9 +43,10 @@ def test_a_broken_checkpoint_costs_only_the_way_from_the_one_before(undisturbed,
     [data] = newest.glob("tensors.data-*")
     data.write_bytes(data.read_bytes()[:-100])
     assert start(tmp_path).wait() == 0
-    assert f"checkpoint {newest} is broken, taking the one before" in (
-        tmp_path / "log.txt"
-    ).read_text()
+    assert (
+        f"checkpoint {newest} is broken, taking the one before"
+        in (tmp_path / "log.txt").read_text()
+    )
     assert_same(undisturbed, tmp_path)
 
 
