@@ -194,7 +194,9 @@ def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClas
 def _listeners(
     settings: TrainerSettings, splits: Splits, strategy: tf.distribute.Strategy, folder: Path
 ) -> list[Listener]:
-    """TensorBoard and the progress line, and Weights & Biases if asked."""
+    """TensorBoard and the progress line, and Weights & Biases if asked; in the chief process only."""
+    if not is_chief(strategy):
+        return []
     training = settings.training
     backbone = settings.backbone or read_backbone_config(str(settings.weights))
     length = float(splits.train.lengths.mean())
