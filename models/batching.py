@@ -43,11 +43,6 @@ class Plan:
         """Batches of an epoch."""
         return len(self._cuts)
 
-    @property
-    def positions(self) -> int:
-        """Ids of an epoch, padding included."""
-        return sum(len(rows) * self.length(rows) for rows in self.epoch(0))
-
     def length(self, rows: np.ndarray) -> int:
         """What the batch of these examples is padded to."""
         return int(_rounded(self.lengths[rows].max()))

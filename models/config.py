@@ -9,6 +9,9 @@ NO_FLOAT16_ON_TPU = (
 )
 
 
+StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+
+
 class Config(pydantic.BaseModel):
     """Settings as data: frozen, typed, and closed to unknown keys.
 
@@ -120,7 +123,7 @@ class TrainingConfig(Config):
     batch_size: int | None = pydantic.Field(default=None, ge=1)
     tokens_per_batch: int | None = pydantic.Field(default=None, ge=1)
     accumulation_steps: int = pydantic.Field(default=1, ge=1)
-    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    strategy: StrategyName = "auto"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False
     steps_per_call: int = pydantic.Field(default=1, ge=1)

@@ -3,11 +3,10 @@
 import functools
 import json
 import os
-from typing import Literal
 
 import tensorflow as tf
 
-StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+from models.config import StrategyName
 
 
 class StrategyError(RuntimeError):

@@ -77,7 +77,7 @@ def run_fn(fn_args: FnArgs) -> None:
     strategy = create_strategy(settings.training.strategy)  # before TensorFlow is used otherwise
     splits = Splits.read(fn_args)
     folder = Path(fn_args.model_run_dir)
-    checkpoints = Path(settings.checkpoints, _run_key(settings, fn_args))
+    checkpoints = Path(settings.checkpoints, run_key(settings, fn_args))
     classifier, history = train_classifier(
         settings,
         splits,
@@ -221,8 +221,8 @@ def _files(patterns: list[str]) -> list[str]:
     return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
 
-def _run_key(settings: TrainerSettings, fn_args: FnArgs) -> str:
-    """Equal for two runs of which the second may go on where the first was killed."""
+def run_key(settings: Config, fn_args: FnArgs) -> str:
+    """Equal for two runs of the same settings and data: the second may go on where the first was killed."""
     files = _files([*fn_args.train_files, *fn_args.eval_files])
     what = [
         settings.model_dump_json(),

@@ -1,7 +1,6 @@
 """What the TFX Tuner runs: trainings with different settings, the best of which the Trainer takes."""
 
 import contextlib
-import hashlib
 import json
 import logging
 import shutil
@@ -17,7 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.fingerprint import code_fingerprint
-from components.trainer.run_fn import Splits, TrainerSettings, train_classifier
+from components.trainer.run_fn import Splits, TrainerSettings, run_key, train_classifier
 from components.tuner.config import Range, TuningConfig, apply_values, number_kinds
 from models.config import Config
 from models.history import History
@@ -62,9 +61,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
             "tuning runs its trials in one process, and TF_CONFIG names several workers: tune in a "
             "run of one worker, or set training.strategy"
         )
-    what = f"{settings.model_dump_json()} {fn_args.train_files} {fn_args.eval_files}"
-    name = f"tuner-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
-    folder = Path(settings.trainer.checkpoints, name)
+    folder = Path(settings.trainer.checkpoints, f"tuner-{run_key(settings, fn_args)}")
     with contextlib.redirect_stdout(sys.stderr):  # where keras-tuner prints that it goes on
         try:
             search = Search(settings, Splits.read(fn_args), strategy, folder)

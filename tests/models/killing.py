@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from training_processes import outcome
 
 SCRIPT = Path(__file__).with_name("train_process.py")
 TRAINING = {
@@ -35,13 +36,6 @@ def start(folder: Path, **arguments: object) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, str(SCRIPT), json.dumps(arguments)], stdout=log, stderr=log
         )
-
-
-def outcome(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """What a finished training left: curve and metrics, and weights."""
-    result = json.loads((folder / "result.json").read_text())
-    with np.load(folder / "weights.npz") as weights:
-        return result, dict(weights)
 
 
 def assert_same(one: Path, other: Path) -> None:

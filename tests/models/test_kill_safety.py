@@ -1,16 +1,12 @@
 """A training that is killed or preempted ends with the same bits as one that is not."""
 
-import json
 import os
 import signal
-import socket
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from killing import assert_same, kill_repeatedly, outcome, start, wait_for_checkpoint
+from killing import assert_same, kill_repeatedly, start, wait_for_checkpoint
+from training_processes import outcome, worker_configs
 
 from models.preemption import EXIT_PREEMPTED
 
@@ -61,22 +57,10 @@ def test_sigterm_saves_and_ends_with_its_own_exit_code(undisturbed, tmp_path):
     assert_same(undisturbed, tmp_path)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def start_workers(folder: Path, monkeypatch) -> list:
-    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = []
-    for index in range(2):
-        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
+    for index, config in enumerate(worker_configs(2)):
+        monkeypatch.setenv("TF_CONFIG", config)
         processes.append(start(folder / f"worker-{index}", checkpoints=str(folder / "checkpoints")))
     return processes
 

@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from training_processes import outcome, worker_configs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -75,16 +75,6 @@ def end(processes: dict[Path, subprocess.Popen]) -> None:
             process.kill()
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory) -> Path:
     """All trainings: on one device in `one`, under MirroredStrategy on two logical devices in `mirrored`, and
@@ -98,15 +88,13 @@ def scratch(tmp_path_factory) -> Path:
             mirrored, [arguments(mirrored, name, "mirrored", devices=2) for name in TRAININGS]
         ),
     }
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    for index in range(2):
+    for index, config in enumerate(worker_configs(2)):
         folder = scratch / f"worker-{index}"
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         trainings = [
             arguments(folder, name, "auto", checkpoints=str(scratch / "checkpoints" / name))
             for name in TRAININGS
         ]
-        processes[folder] = start(folder, trainings, {"TF_CONFIG": json.dumps(task)})
+        processes[folder] = start(folder, trainings, {"TF_CONFIG": config})
     end(processes)
     return scratch
 
@@ -124,12 +112,6 @@ def mirrored(scratch) -> Path:
 @pytest.fixture(scope="module")
 def workers(scratch) -> list[Path]:
     return [scratch / f"worker-{index}" for index in range(2)]
-
-
-def outcome(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """Curve and metrics, and weights."""
-    with np.load(folder / "weights.npz") as weights:
-        return json.loads((folder / "result.json").read_text()), dict(weights)
 
 
 def assert_alike(one: Path, other: Path, tolerance: float) -> None:
