@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import keras_tuner as kt
 import numpy as np
 import pydantic
 import pytest
@@ -37,7 +38,7 @@ def settings(transformed, folder: Path, **changes) -> TrainerSettings:
     return TrainerSettings(**values | changes)
 
 
-def run(transformed, folder: Path, **changes) -> Path:
+def run(transformed, folder: Path, hyperparameters=None, **changes) -> Path:
     """Runs as TFX does; returns the model artifact's folder."""
     examples = transformed.folder / "transformed_examples"
     run_fn(
@@ -47,6 +48,7 @@ def run(transformed, folder: Path, **changes) -> Path:
             transform_output=str(transformed.folder / "transform_graph"),
             serving_model_dir=str(folder / "model" / "Format-Serving"),
             model_run_dir=str(folder / "model_run"),
+            hyperparameters=hyperparameters,
             custom_config=json.loads(settings(transformed, folder, **changes).model_dump_json()),
         )
     )
@@ -145,6 +147,19 @@ def test_balanced_classes_change_the_training_loss(transformed, model, tmp_path)
         for folder in (model, balanced)
     )
     assert first != second
+
+
+def test_the_tuners_best_values_replace_those_of_the_config(transformed, model, tmp_path):
+    space = kt.HyperParameters()
+    space.Fixed("epochs", 1)
+    space.Fixed("optimizer.learning_rate", 1e-2)
+    tuned = run(transformed, tmp_path, space.get_config())
+    configured, history = (
+        json.loads((folder.parent / "model_run" / "history.json").read_text())
+        for folder in (model, tuned)
+    )
+    assert (len(configured["epochs"]), len(history["epochs"])) == (2, 1)
+    assert max(step["learning_rate"] for step in history["steps"]) == pytest.approx(1e-2)
 
 
 def test_a_vocabulary_of_another_size_is_refused(transformed, tmp_path):
