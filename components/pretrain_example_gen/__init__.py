@@ -1,0 +1,1 @@
+"""PretrainExampleGen: turns documents into the packed token rows that language models learn from."""
