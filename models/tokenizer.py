@@ -81,6 +81,21 @@ class BertTokenizer:
         Returns:
             int32 [n, (ids)]: `[CLS] pieces… [SEP]`, at most `max_length` ids a text.
         """
+        pieces = self.pieces(texts)[:, : self.max_length - 2]
+        rows = pieces.nrows(out_type=tf.int64)
+        cls = tf.fill(tf.stack([rows, 1]), tf.constant(self._cls, tf.int32))
+        sep = tf.fill(tf.stack([rows, 1]), tf.constant(self._sep, tf.int32))
+        return tf.concat([cls, pieces, sep], axis=1)
+
+    def pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenizes UTF-8 strings, without special tokens and however long they are.
+
+        Args:
+            texts: string [n].
+
+        Returns:
+            int32 [n, (ids)].
+        """
         wordpiece, normalizer = _model_buffers(self.vocabulary)
         # Built at each trace, from ready buffers: the ops hold their model as a constant of the graph they
         # are called in, so that a SavedModel needs neither assets nor tables.
@@ -89,11 +104,7 @@ class BertTokenizer:
             fast_wordpiece_model_buffer=tf.constant(wordpiece),
             fast_bert_normalizer_model_buffer=tf.constant(normalizer),
         )
-        pieces = tokenizer.tokenize(texts)[:, : self.max_length - 2]
-        rows = pieces.nrows(out_type=tf.int64)
-        cls = tf.fill(tf.stack([rows, 1]), tf.constant(self._cls, tf.int32))
-        sep = tf.fill(tf.stack([rows, 1]), tf.constant(self._sep, tf.int32))
-        return tf.concat([cls, pieces, sep], axis=1)
+        return tokenizer.tokenize(texts)
 
 
 @functools.lru_cache(maxsize=4)
