@@ -17,12 +17,11 @@ _MODULE = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_MODULE)
 
 # What the rules look at, in any order: far more likely to break them than random letters.
-_PIECES = st.sampled_from(
-    """e.g. Fig. Figs. al. vs. Dr. No. 5 12 0.05 E. coli A. B. vitamin D. U.S. The We it p53 α-actin ( ) (a. [2] .[3]
-    . .. ? ! ... . " ' “ ” METHODS: mg. 5 g. i.v. etc. end.12 end.The . ; \n \n\n \t \u00a0 \u2003 ß""".split(
-        " "
-    )
+_WORDS = (
+    "e.g. Fig. Figs. al. vs. Dr. No. 5 12 0.05 E. coli A. B. vitamin D. U.S. The We it p53 α-actin",
+    "( ) (a. [2] .[3] . .. ? ! ... . \" ' “ ” METHODS: mg. 5 g. i.v. etc. end.12 end.The . ; ß",
 )
+_PIECES = st.sampled_from([*" ".join(_WORDS).split(), "\n", "\n\n", "\t", "\u00a0", "\u2003"])
 _TEXTS = st.one_of(
     st.lists(_PIECES, max_size=30).map(" ".join), st.lists(_PIECES).map("".join), st.text()
 )

@@ -1,0 +1,230 @@
+"""The Beam pipeline from raw documents to packed rows of token ids."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+
+from components.pretrain_example_gen.config import PretrainExamplesConfig
+from components.pretrain_example_gen.documents import Documents
+from components.pretrain_example_gen.held_out import HeldOut
+from components.pretrain_example_gen.shards import check_shard, write_report, write_shard
+from components.pretrain_example_gen.text import (
+    SENTENCEPIECE_FILE,
+    WORDPIECE_FILE,
+    TextReader,
+    shard_of,
+    text_reader,
+)
+
+SPLITS = ["train", "eval"]
+VOCABULARY_FOLDER = "vocabulary"
+_READ_BATCH = 1024
+_COUNTS = "counts"
+_Texts = tuple[list[bytes], list[bytes]]  # keys, texts
+_Totals = Counter[tuple[str, str]]  # by split and name
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Writes the train and eval splits as rows for pretraining.
+
+    A document's shard is a hash of its key, its place in the shard a hash of key, text and seed, and all
+    random choices follow from the seed and the shard: the files are the same whatever the number of workers.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the pipeline.
+
+        Args:
+            input_dict: `examples`, with `key` and `text`, and `vocabulary`, one artifact each.
+            output_dict: `pretrain_examples`.
+            exec_properties: `config`, a JSON dump of PretrainExamplesConfig.
+
+        Raises:
+            ValueError: a split is missing or gives no row, the vocabulary is not the objective's, or a key
+                does not fit the rule.
+            HeldOutError: a held-out document was written.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = PretrainExamplesConfig.model_validate_json(exec_properties["config"])
+        source = artifact_utils.get_single_instance(input_dict["examples"])
+        target = artifact_utils.get_single_instance(output_dict["pretrain_examples"])
+        files = {split: _files(source, split) for split in SPLITS}
+        target.split_names = artifact_utils.encode_split_names(SPLITS)
+        examples_utils.set_payload_format(target, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        vocabulary = os.path.join(target.uri, VOCABULARY_FOLDER)
+        _copy_vocabulary(artifact_utils.get_single_uri(input_dict["vocabulary"]), vocabulary)
+        text_reader(config, vocabulary)  # a wrong vocabulary is an error before any work
+        held_out = HeldOut(config)
+
+        with self._make_beam_pipeline() as pipeline:
+            counts = []
+            for split in SPLITS:
+                folder = artifact_utils.get_split_uri([target], split)
+                fileio.makedirs(folder)
+                work = _Work(split, config, held_out, vocabulary, folder)
+                counts += _split(pipeline, files[split], work)
+            _ = (
+                counts
+                | "AllCounts" >> beam.Flatten()
+                | "SumCounts" >> beam.CombineGlobally(_sum)
+                | "Report" >> beam.Map(write_report, target.uri, SPLITS, config)
+            )
+
+    def _make_beam_pipeline(self) -> beam.Pipeline:
+        """As the base class, but the default runner is the in-memory one.
+
+        Beam's own default first tries to download the Prism binary (apache/beam#34549).
+        """
+        if any(arg.startswith("--runner") for arg in self._beam_pipeline_args):
+            return super()._make_beam_pipeline()
+        return beam.Pipeline(runner="FnApiRunner", argv=self._beam_pipeline_args)
+
+
+class _Work:
+    """What the workers must know of a split."""
+
+    def __init__(
+        self,
+        split: str,
+        config: PretrainExamplesConfig,
+        held_out: HeldOut,
+        vocabulary: str,
+        folder: str,
+    ):
+        self.split = split
+        self.config = config
+        self.held_out = held_out
+        self.vocabulary = vocabulary
+        self.folder = folder
+
+    def totals(self, counts: Counter[str]) -> _Totals:
+        return Counter({(self.split, name): n for name, n in counts.items()})
+
+
+def _split(
+    pipeline: beam.Pipeline, files: list[str], work: _Work
+) -> list[beam.PCollection[_Totals]]:
+    """Writes the rows of a split; gives what was counted on the way."""
+    name = work.split
+    paths = pipeline | f"Files[{name}]" >> beam.Create(files)
+    shards = (
+        paths
+        | f"Count[{name}]" >> beam.Map(_count)
+        | f"CountAll[{name}]" >> beam.CombineGlobally(sum)
+        | f"Shards[{name}]" >> beam.Map(_shards, work.config.documents_per_shard)
+    )
+    tokenized = (
+        paths
+        | f"Read[{name}]" >> beam.FlatMap(_read)
+        | f"Spread[{name}]" >> beam.Reshuffle()
+        | f"Tokenize[{name}]"
+        >> beam.ParDo(_Tokenize(work), beam.pvalue.AsSingleton(shards)).with_outputs(
+            _COUNTS, main="documents"
+        )
+    )
+    written = (
+        tokenized["documents"]
+        | f"Shard[{name}]" >> beam.GroupByKey()
+        | f"Write[{name}]" >> beam.ParDo(_Write(work), beam.pvalue.AsSingleton(shards))
+    )
+    return [tokenized[_COUNTS], written]
+
+
+class _Tokenize(beam.DoFn):
+    """Keys and texts -> (shard, Documents) and what was read and left out."""
+
+    def __init__(self, work: _Work):
+        self._work = work
+
+    def setup(self) -> None:
+        self._reader: TextReader = text_reader(self._work.config, self._work.vocabulary)
+
+    def process(self, batch: _Texts, shards: int) -> Iterator[Any]:
+        keys, texts = batch
+        kept = [row for row, key in enumerate(keys) if key not in self._work.held_out]
+        documents = self._reader.documents(
+            [keys[row] for row in kept], [texts[row] for row in kept], self._work.config.seed
+        )
+        numbers = np.array([shard_of(key, shards) for key in documents.keys], np.int64)
+        for shard in np.unique(numbers).tolist():
+            yield shard, documents.take(np.flatnonzero(numbers == shard))
+        counts = Counter(
+            read=len(keys),
+            held_out=len(keys) - len(kept),
+            without_tokens=len(kept) - len(documents),
+        )
+        yield beam.pvalue.TaggedOutput(_COUNTS, self._work.totals(counts))
+
+
+class _Write(beam.DoFn):
+    """(shard, Documents) -> what was written, and found right when read again."""
+
+    def __init__(self, work: _Work):
+        self._work = work
+
+    def setup(self) -> None:
+        self._frame = text_reader(self._work.config, self._work.vocabulary).frame
+
+    def process(self, element: tuple[int, Iterable[Documents]], shards: int) -> Iterator[_Totals]:
+        shard, parts = element
+        work = self._work
+        path = os.path.join(work.folder, f"data_tfrecord-{shard:05}-of-{shards:05}.gz")
+        documents = Documents.joined(list(parts))
+        seed = f"{work.config.seed} {work.split} {shard}"
+        yield work.totals(write_shard(documents, path, seed, self._frame, work.config))
+        yield work.totals(check_shard(path, work.held_out))
+
+
+def _files(examples: types.Artifact, split: str) -> list[str]:
+    names = artifact_utils.decode_split_names(examples.split_names)
+    if split not in names:
+        raise ValueError(f"the examples have no split {split}, only {', '.join(names)}")
+    folder = artifact_utils.get_split_uri([examples], split)
+    return sorted(fileio.glob(os.path.join(folder, "*")))
+
+
+def _copy_vocabulary(source: str, target: str) -> None:
+    fileio.makedirs(target)
+    for name in (WORDPIECE_FILE, SENTENCEPIECE_FILE):
+        if fileio.exists(os.path.join(source, name)):
+            fileio.copy(os.path.join(source, name), os.path.join(target, name), overwrite=True)
+
+
+def _records(path: str) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(path, compression_type="GZIP")
+
+
+def _count(path: str) -> int:
+    return sum(len(batch) for batch in _records(path).batch(_READ_BATCH))
+
+
+def _shards(documents: int, documents_per_shard: int) -> int:
+    """Of the documents read, so before any is left out: it need not be exact."""
+    return max(1, round(documents / documents_per_shard))
+
+
+def _read(path: str) -> Iterator[_Texts]:
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("key", "text")}
+    for serialized in _records(path).batch(_READ_BATCH).prefetch(1):
+        rows = tf.io.parse_example(serialized, spec)
+        yield rows["key"].numpy().tolist(), rows["text"].numpy().tolist()
+
+
+def _sum(counts: Iterable[_Totals]) -> _Totals:
+    return sum(counts, Counter())
