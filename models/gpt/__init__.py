@@ -1,0 +1,1 @@
+"""GPT: a causal language model, how it is trained, and how it writes and scores text."""
