@@ -25,6 +25,12 @@ _READ_BATCH = 4096
 # The fastest level: ids as varints hardly get smaller at higher ones.
 _GZIP = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
 REPORT_FILE = "report.json"
+# What is counted: documents on the way in, what was made of them, and what was read again.
+COUNTED = (
+    *("read", "held_out", "without_tokens"),
+    *("documents", "sentences", "document_tokens", "sequences", "random_next", "rows", "tokens"),
+    "rows_checked",
+)
 
 
 class HeldOutError(ValueError):
@@ -121,11 +127,11 @@ def write_report(
     """
     report = {"config": config.model_dump(mode="json"), "splits": {}}
     for split in splits:
-        found = {name: n for (of, name), n in sorted(counts.items()) if of == split}
-        if not found.get("rows"):
+        found = {name: counts[split, name] for name in COUNTED}
+        if not found["rows"]:
             raise ValueError(
-                f"split {split} gives no row: of {found.get('read', 0)} documents "
-                f"{found.get('held_out', 0)} are held out and {found.get('without_tokens', 0)} have no token"
+                f"split {split} gives no row: of {found['read']} documents {found['held_out']} are held "
+                f"out and {found['without_tokens']} have no token"
             )
         if found["rows_checked"] != found["rows"]:
             raise ValueError(

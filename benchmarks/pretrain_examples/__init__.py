@@ -1,0 +1,1 @@
+"""Making pretraining examples beside Google's create_pretraining_data."""
