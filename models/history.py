@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 KEPT_STEPS = 2000  # points of the loss curve; a longer one is thinned out evenly
 
@@ -16,10 +17,11 @@ class Step:
         step: updates so far, from 1.
         loss: mean over the update's rows.
         learning_rate: of this update.
-        gradient_norm: of all gradients together, before clipping.
+        gradient_norm: of all gradients together, before clipping; infinite or NaN where it was skipped.
         tokens: ids of the update's rows, padding not counted.
         positions: the same with padding.
         seconds: since the update before.
+        skipped: float16 overflowed, so no weight was changed.
     """
 
     step: int
@@ -29,6 +31,7 @@ class Step:
     tokens: int
     positions: int
     seconds: float
+    skipped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Epoch:
         train_seconds: of training alone.
         train: means over the epoch's batches, by metric name.
         eval: means over the eval split.
+        skipped: updates that float16's overflow left out.
     """
 
     epoch: int
@@ -48,6 +52,7 @@ class Epoch:
     train_seconds: float
     train: dict[str, float]
     eval: dict[str, float]
+    skipped: int = 0
 
 
 @dataclasses.dataclass
@@ -68,15 +73,37 @@ class History:
         return min(self.epochs, key=lambda epoch: epoch.eval["loss"])
 
     def write(self, path: Path) -> None:
-        """Writes JSON, `{"epochs": […], "steps": […]}`."""
+        """Writes JSON, `{"epochs": […], "steps": […]}`; null stands for a number that is not finite."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        values = _finite(dataclasses.asdict(self))
+        part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
         part.rename(path)
+
+    def replay(self, listener: "Listener", steps_per_epoch: int) -> None:
+        """Tells a listener of everything again, in the order in which it happened."""
+        waiting = list(self.epochs)
+        for step in self.steps:
+            while waiting and waiting[0].epoch * steps_per_epoch < step.step:
+                listener.on_epoch(waiting.pop(0))
+            listener.on_step(step)
+        for epoch in waiting:
+            listener.on_epoch(epoch)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Listener(Protocol):
     """Is told how a training goes."""
+
+    def on_restore(self, history: History) -> None:
+        """Training goes on from a checkpoint, after what `history` has."""
 
     def on_step(self, step: Step) -> None:
         """An update was made."""

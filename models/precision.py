@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 _GROW_AFTER = 2000  # updates in a row without an overflow
+_LOWEST = 1.0
 
 
 @contextlib.contextmanager
@@ -24,7 +25,8 @@ class LossScale(tf.Module):
     """A factor on the loss that keeps small float16 gradients from becoming 0 (arXiv 1710.03740, 3.2).
 
     It is halved when a gradient overflows, and doubled after 2,000 updates without one. Keras's
-    LossScaleOptimizer does the same, but only around Keras's optimizers.
+    LossScaleOptimizer does the same, but only around Keras's optimizers, and without an end: here a factor
+    below 1 says that a gradient overflowed at 1 too.
 
     Args:
         policy: the factor is 1 and stays so unless this is "mixed_float16".
@@ -43,6 +45,11 @@ class LossScale(tf.Module):
         )
         self._good = tf.Variable(0, trainable=False, aggregation=first)
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether a gradient that overflowed would do so at every scale."""
+        return not self.is_dynamic or float(self.value.numpy()) < _LOWEST
+
     def update(self, ok: tf.Tensor) -> None:
         """Learns whether all gradients of an update were finite (bool scalar)."""
         if not self.is_dynamic:
@@ -50,5 +57,5 @@ class LossScale(tf.Module):
         good = tf.where(ok, self._good + 1, 0)
         grow = good >= _GROW_AFTER
         factor = tf.where(ok, tf.where(grow, 2.0, 1.0), 0.5)
-        self.value.assign(tf.maximum(self.value * factor, 1.0))
+        self.value.assign(tf.maximum(self.value * factor, _LOWEST / 2))
         self._good.assign(tf.where(grow, 0, good))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from models.batching import Plan, distribute
 from models.checkpoints import Checkpoints, checkpoint_name
 from models.config import NO_FLOAT16_ON_TPU, TrainingConfig
-from models.examples import Examples
+from models.examples import Rows
 from models.history import KEPT_STEPS, Epoch, History, Listener, Step
 from models.optimization import Optimizer
 from models.precision import LossScale
@@ -34,8 +34,8 @@ class NotFiniteError(FloatingPointError):
 
 def fit(
     task: Task,
-    train: Examples,
-    evaluation: Examples,
+    train: Rows,
+    evaluation: Rows,
     config: TrainingConfig,
     folder: str | Path,
     strategy: tf.distribute.Strategy | None = None,
@@ -61,7 +61,7 @@ def fit(
         The history.
 
     Raises:
-        NotFiniteError: a loss or gradient is NaN or infinite.
+        NotFiniteError: a loss or gradient is NaN or infinite (with float16 a gradient at the lowest scale).
         Preempted: SIGTERM came; a checkpoint has been written.
         CheckpointError: `checkpoints` holds checkpoints that cannot be read.
         StrategyError: the strategy is not one for this precision.
@@ -87,7 +87,7 @@ def fit(
     return loop.history
 
 
-def train_plan(train: Examples, config: TrainingConfig) -> Plan:
+def train_plan(train: Rows, config: TrainingConfig) -> Plan:
     """The batches that `fit` trains on."""
     return Plan(train.lengths, *_batch_size(config), config.seed)
 
@@ -105,8 +105,8 @@ class _Loop:
     def __init__(
         self,
         task: Task,
-        train: Examples,
-        evaluation: Examples,
+        train: Rows,
+        evaluation: Rows,
         config: TrainingConfig,
         strategy: tf.distribute.Strategy,
         listeners: Sequence[Listener],
@@ -125,7 +125,7 @@ class _Loop:
         self.history = History()
         self._position = 0  # batches, over all epochs
         self._totals: dict[str, float] = {}  # of the epoch under way
-        self._epoch_seconds = 0.0
+        self._epoch_seconds, self._skipped = 0.0, 0  # of the same
         self._best_checkpoint: str | None = None
         self._last_checkpoint: str | None = None
 
@@ -216,7 +216,9 @@ class _Loop:
             tokens=int(report["tokens"]),
             positions=int(report["positions"]),
             seconds=seconds,
+            skipped=bool(report["skipped"]),
         )
+        self._skipped += step.skipped
         if (self._position - 1) % self._stride == 0:
             self.history.steps.append(step)
         for listener in self._listeners:
@@ -236,9 +238,10 @@ class _Loop:
             train_seconds=train_seconds,
             train=_means(self._totals),
             eval=evaluation,
+            skipped=self._skipped,
         )
         self.history.epochs.append(epoch)
-        self._totals, self._epoch_seconds = {}, 0.0
+        self._totals, self._epoch_seconds, self._skipped = {}, 0.0, 0
         logger.info("epoch %d/%d: %s", epoch.epoch, self._config.epochs, _words(epoch))
         for listener in self._listeners:
             listener.on_epoch(epoch)
@@ -254,16 +257,18 @@ class _Loop:
     def _check_finite(self, report: dict[str, float]) -> None:
         loss = report["sum/loss"] / report["weight/loss"]
         overflow = report["skipped"] and np.isfinite(loss)
-        if np.isfinite(loss) and not (overflow and not self._loss_scale.is_dynamic):
+        # The scale is that after the call under way, so it may have been the lowest for that one only.
+        if np.isfinite(loss) and not (overflow and self._loss_scale.is_exhausted):
             return
         epoch, batch = divmod(self._position, len(self._plan))
         rows = self._plan.epoch(epoch)[batch]
         what = "gradient" if overflow else "loss"
         value = report["gradient_norm"] if overflow else loss
+        where = "at the lowest loss scale, " if overflow and self._loss_scale.is_dynamic else ""
         last = self._last_checkpoint
         raise NotFiniteError(
-            f"the {what} is {value} in update {self._position + 1} (epoch {epoch + 1}, batch {batch + 1}; "
-            f"rows {', '.join(map(str, rows))} of the train split). Last good checkpoint: "
+            f"the {what} is {value} in update {self._position + 1} ({where}epoch {epoch + 1}, "
+            f"batch {batch + 1}; rows {', '.join(map(str, rows))} of the train split). Last good checkpoint: "
             f"{self._checkpoints.path(last) if last else 'none'}. Lower optimizer.learning_rate, or look for "
             "a broken input in those rows"
         )
@@ -288,6 +293,7 @@ class _Loop:
             "position": self._position,
             "totals": self._totals,
             "epoch_seconds": self._epoch_seconds,
+            "skipped": self._skipped,
             "best": self._best_checkpoint,
         }
         self._checkpoints.save(self._last_checkpoint, state)
@@ -303,13 +309,15 @@ class _Loop:
             [Step(**step) for step in state["steps"]],
         )
         self._position, self._totals = state["position"], state["totals"]
-        self._epoch_seconds = state["epoch_seconds"]
+        self._epoch_seconds, self._skipped = state["epoch_seconds"], state["skipped"]
         self._best_checkpoint, self._last_checkpoint = state["best"], name
         if self._best_checkpoint:
             self._checkpoints.restore(self._best_checkpoint)
         best_weights = self._task.model.get_weights()
         self._checkpoints.restore(name)
         logger.info("going on after update %d of %d", self._position, self._total)
+        for listener in self._listeners:
+            listener.on_restore(self.history)
         return best_weights
 
     def _check_agreement(self) -> None:
@@ -347,4 +355,6 @@ def _words(epoch: Epoch) -> str:
         for split, means in (("train", epoch.train), ("eval", epoch.eval))
         for name, value in means.items()
     ]
+    if epoch.skipped:
+        parts.append(f"{epoch.skipped} updates skipped")
     return f"{', '.join(parts)} ({epoch.seconds:.0f} s)"

@@ -1,7 +1,6 @@
 """What the TFX Trainer runs: fine-tune a text classifier, keep it, export it."""
 
 import dataclasses
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -15,6 +14,13 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.fingerprint import code_fingerprint
+from components.trainer.runs import (
+    METRICS_FILE,
+    data_files,
+    listeners,
+    run_key,
+    training_metrics,
+)
 from components.transform.preprocessing import LABEL_ID, LABEL_VOCABULARY, TOKEN_IDS
 from components.tuner.config import apply_values
 from models.backbone import build_backbone
@@ -27,17 +33,13 @@ from models.history import History, Listener
 from models.precision import precision
 from models.strategy import create_strategy, is_chief
 from models.tasks import Classification, balanced_weights
-from models.telemetry.flops import device_name, flops_per_token, peak_flops
-from models.telemetry.points import Points
-from models.telemetry.progress import Progress
-from models.telemetry.tensorboard import TensorBoard
-from models.telemetry.weights_and_biases import WeightsAndBiases
+from models.telemetry.flops import flops_per_token
 from models.tokenizer import read_vocabulary
-from models.training import fit, train_plan
+from models.training import fit
 
 logger = logging.getLogger("sciformer.trainer")
 
-CLASSIFIER_FOLDER, METRICS_FILE = "classifier", "training_metrics.json"
+CLASSIFIER_FOLDER = "classifier"
 
 
 class TrainerSettings(Config):
@@ -84,13 +86,22 @@ def run_fn(fn_args: FnArgs) -> None:
         strategy,
         folder,
         checkpoints,
-        _listeners(settings, splits, strategy, folder),
+        listeners(
+            settings,
+            settings.training,
+            _flops(settings, splits.train),
+            splits.train,
+            strategy,
+            folder,
+            checkpoints,
+        ),
     )
     if not is_chief(strategy):
         return
     model_folder = Path(fn_args.serving_model_dir).parent
     classifier.save(model_folder / CLASSIFIER_FOLDER)
-    (model_folder / METRICS_FILE).write_text(json.dumps(_metrics(history, splits.train), indent=1))
+    metrics = training_metrics(history, len(splits.train), len(splits.train.token_ids))
+    (model_folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
@@ -126,7 +137,7 @@ class Splits:
         transform = tft.TFTransformOutput(fn_args.transform_output)
         classes = [label.decode() for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]
         train, evaluation = (
-            Examples.read(_files(patterns))
+            Examples.read(data_files(patterns))
             for patterns in (fn_args.train_files, fn_args.eval_files)
         )
         return cls(train, evaluation, classes)
@@ -191,56 +202,9 @@ def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClas
     return TextClassifier(config, vocabulary, backbone)
 
 
-def _listeners(
-    settings: TrainerSettings, splits: Splits, strategy: tf.distribute.Strategy, folder: Path
-) -> list[Listener]:
-    """TensorBoard and the progress line, and Weights & Biases if asked; in the chief process only."""
-    if not is_chief(strategy):
-        return []
-    training = settings.training
+def _flops(settings: TrainerSettings, train: Examples) -> float:
     backbone = settings.backbone or read_backbone_config(str(settings.weights))
-    length = float(splits.train.lengths.mean())
-    peak = peak_flops(device_name(), training.precision)
-    all_peaks = peak and peak * strategy.num_replicas_in_sync
-    steps = len(train_plan(splits.train, training))
-
-    def points() -> Points:
-        return Points(flops_per_token(backbone, length), all_peaks)
-
-    listeners: list[Listener] = [
-        TensorBoard(folder, points(), steps),
-        Progress(training.epochs * steps, training.epochs),
-    ]
-    if training.wandb_project:
-        values = settings.model_dump(mode="json")
-        listeners.append(WeightsAndBiases(training.wandb_project, folder, values, points(), steps))
-    return listeners
-
-
-def _files(patterns: list[str]) -> list[str]:
-    return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
-
-
-def run_key(settings: Config, fn_args: FnArgs) -> str:
-    """Equal for two runs of the same settings and data: the second may go on where the first was killed."""
-    files = _files([*fn_args.train_files, *fn_args.eval_files])
-    what = [
-        settings.model_dump_json(),
-        *(f"{file} {tf.io.gfile.stat(file).length}" for file in files),
-    ]
-    return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
-
-
-def _metrics(history: History, train: Examples) -> dict[str, Any]:
-    best = history.best
-    return {
-        "best_epoch": best.epoch,
-        "train": best.train,
-        "eval": best.eval,
-        "train_examples": len(train),
-        "train_tokens": len(train.token_ids),
-        "epochs": [dataclasses.asdict(epoch) for epoch in history.epochs],
-    }
+    return flops_per_token(backbone, float(train.lengths.mean()))
 
 
 def _export(

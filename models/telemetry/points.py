@@ -37,12 +37,15 @@ class Points:
         self._steps, self._seconds = [], 0.0
         tokens = sum(step.tokens for step in steps)
         positions = sum(step.positions for step in steps)
+        norms = [step.gradient_norm for step in steps if not step.skipped]
         point = {
             "train/loss": sum(step.loss for step in steps) / len(steps),
-            "train/gradient_norm": sum(step.gradient_norm for step in steps) / len(steps),
             "train/learning_rate": steps[-1].learning_rate,
+            "train/skipped_updates": float(len(steps) - len(norms)),
             "throughput/padding_share": 1 - tokens / positions,
         }
+        if norms:
+            point["train/gradient_norm"] = sum(norms) / len(norms)
         if seconds > 0:
             point["throughput/tokens_per_second"] = tokens / seconds
             if self._peak_flops:

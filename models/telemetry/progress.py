@@ -2,7 +2,7 @@
 
 import logging
 
-from models.history import Epoch, Step
+from models.history import Epoch, History, Step
 
 logger = logging.getLogger("sciformer.training")
 
@@ -24,6 +24,9 @@ class Progress:
         self._tokens, self._seconds = 0, 0.0  # since the last line
         self._timed, self._timed_seconds = 0, 0.0  # updates, and how long they took
         self._is_first = True
+
+    def on_restore(self, history: History) -> None:
+        """The training loop itself says where it goes on."""
 
     def on_step(self, step: Step) -> None:
         """Logs a line if one is due."""

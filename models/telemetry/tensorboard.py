@@ -7,19 +7,20 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from models.history import Epoch, Step
+from models.history import Epoch, History, Step
 from models.telemetry.points import Points, Scalars, epoch_scalars
 
 
 class TensorBoard:
     """Writes scalars; the x axis is the number of updates in all of them, those of epochs too.
 
-    A resumed run makes some updates again. Its events file therefore begins with a session start at its first
-    update, and TensorBoard drops what older files have from there on. `tf.summary` cannot write that, so the
-    writer is TensorBoard's own. It writes in a thread of its own.
+    A resumed run writes the whole curve again, so that it is whole in any folder. Lest it show twice in that
+    of the attempt before, the events file begins with a session start at its first update: TensorBoard drops
+    what older files have from there on. `tf.summary` cannot write that, so the writer is TensorBoard's own.
+    It writes in a thread of its own.
 
     Args:
-        folder: gets the events file; the same one for all attempts at a run.
+        folder: gets the events file.
         points: how updates become points.
         steps_per_epoch: updates in an epoch.
     """
@@ -29,6 +30,10 @@ class TensorBoard:
         self._points, self._steps_per_epoch = points, steps_per_epoch
         self._is_started = False
         self._last = 0
+
+    def on_restore(self, history: History) -> None:
+        """Writes the curve so far."""
+        history.replay(self, self._steps_per_epoch)
 
     def on_step(self, step: Step) -> None:
         """Writes a point if one is due."""

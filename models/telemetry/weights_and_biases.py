@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from models.history import Epoch, Step
+from models.history import Epoch, History, Step
 from models.telemetry.points import Points, Scalars, epoch_scalars
 
 logger = logging.getLogger("sciformer.training")
 
-_ID_FILE = "wandb_id"
 # Seconds and attempts: a server that is away delays a run by less than a minute, not by hours.
 _PATIENCE = {"init_timeout": 60.0} | {
     f"x_{part}_{name}": value
@@ -33,14 +32,15 @@ class WeightsAndBiases:
     Where nobody is logged in, or the server does not answer, the run is recorded in a folder that can be
     uploaded later. The environment variable WANDB_MODE ("online", "offline", "disabled") has the first word.
     Whatever goes wrong with Weights & Biases is a warning in the log, and training goes on without it. A
-    resumed run keeps its id; the server ignores updates that it already has.
+    resumed run keeps its id and logs the whole curve again; the server ignores updates that it already has.
 
     Args:
         project: is made if it does not exist.
-        folder: of the run, the same for all attempts at it; gets `wandb/` and the run's id.
+        folder: gets `wandb/`.
         settings: of the run, as JSON types; shown beside the curves.
         points: how updates become points.
         steps_per_epoch: updates in an epoch.
+        id_file: keeps the run's id, for all attempts at one training; is made if it does not exist.
     """
 
     def __init__(
@@ -50,12 +50,17 @@ class WeightsAndBiases:
         settings: dict[str, Any],
         points: Points,
         steps_per_epoch: int,
+        id_file: str | Path,
     ):
         self._points, self._steps_per_epoch = points, steps_per_epoch
         self._last = 0
         self._run: Any = None
         with self._warning():
-            self._run = _start(project, Path(folder), settings)
+            self._run = _start(project, Path(folder), settings, _run_id(Path(id_file)))
+
+    def on_restore(self, history: History) -> None:
+        """Logs the curve so far."""
+        history.replay(self, self._steps_per_epoch)
 
     def on_step(self, step: Step) -> None:
         """Logs a point if one is due."""
@@ -88,12 +93,12 @@ class WeightsAndBiases:
             logger.warning("training goes on without Weights & Biases: %s", error)
 
 
-def _start(project: str, folder: Path, settings: dict[str, Any]) -> Any:
+def _start(project: str, folder: Path, settings: dict[str, Any], run_id: str) -> Any:
     """The wandb run, online if that is possible."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to its makers; read at import
     import wandb  # half a second, for those who ask for it
 
-    run_id, why = _run_id(folder), "nobody is logged in here"
+    why = "nobody is logged in here"
     asked = os.environ.get("WANDB_MODE")
     mode = asked or ("online" if wandb.api.api_key else "offline")
     if mode == "online":
@@ -107,21 +112,22 @@ def _start(project: str, folder: Path, settings: dict[str, Any]) -> Any:
         why = f"WANDB_MODE is {asked}"
     run = _init(mode, project, folder, settings, run_id)
     if mode == "offline":
-        # Without --append, a resumed run's second part would replace its first.
+        # A resumed run's upload replaces that of the attempt before, whose curve it has too.
         logger.info(
-            "Weights & Biases is offline (%s); upload later with: wandb sync --append %s",
+            "Weights & Biases is offline (%s); upload later with: wandb sync %s",
             why,
             run.settings.sync_dir,
         )
     return run
 
 
-def _run_id(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _ID_FILE
-    if not path.exists():
-        path.write_text(secrets.token_hex(4))
-    return path.read_text()
+def _run_id(file: Path) -> str:
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(secrets.token_hex(4))
+        part.rename(file)
+    return file.read_text()
 
 
 def _init(mode: Any, project: str, folder: Path, settings: dict[str, Any], run_id: str) -> Any:

@@ -50,13 +50,17 @@ def test_only_float16_is_scaled(policy):
     assert learn(scale) == 1
     set_counter(scale, 1999)
     assert learn(scale, True, False, False) == 1
+    assert scale.is_exhausted
 
 
-def test_an_overflow_halves_the_scale_but_not_below_1():
+def test_an_overflow_halves_the_scale_until_1_was_too_much():
     scale = LossScale("mixed_float16")
     assert learn(scale) == 2**15
     assert learn(scale, True, False) == 2**14
-    assert learn(scale, *[False] * 20) == 1
+    assert learn(scale, *[False] * 14) == 1
+    assert not scale.is_exhausted
+    assert learn(scale, *[False] * 5) == 0.5
+    assert scale.is_exhausted
 
 
 def test_the_scale_doubles_after_2000_updates_without_an_overflow():

@@ -1,6 +1,7 @@
 """What TensorBoard, Weights & Biases and a watching person are told."""
 
 import http.server
+import json
 import logging
 import os
 import subprocess
@@ -9,10 +10,12 @@ import threading
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from wandb.proto.wandb_internal_pb2 import Record
+from wandb.sdk.internal.datastore import DataStore
 
 from models.backbone import build_backbone
 from models.config import BackboneConfig
-from models.history import Epoch, Step
+from models.history import Epoch, History, Step
 from models.telemetry.flops import device_name, flops_per_token, peak_flops
 from models.telemetry.points import Points, epoch_scalars
 from models.telemetry.progress import Progress, duration
@@ -22,15 +25,18 @@ from models.telemetry.weights_and_biases import WeightsAndBiases
 STEPS_PER_EPOCH = 4
 
 
-def update(number, seconds=0.6, loss=None) -> Step:
+def update(number, seconds=0.6, loss=None, **more) -> Step:
     return Step(
         step=number,
-        loss=1 / number if loss is None else loss,
-        learning_rate=number / 1000,
-        gradient_norm=2.0 * number,
-        tokens=30,
-        positions=40,
-        seconds=seconds,
+        **{
+            "loss": 1 / number if loss is None else loss,
+            "learning_rate": number / 1000,
+            "gradient_norm": 2.0 * number,
+            "tokens": 30,
+            "positions": 40,
+            "seconds": seconds,
+        }
+        | more,
     )
 
 
@@ -70,12 +76,23 @@ def test_a_point_holds_the_means_of_its_updates():
             "train/loss": 2.5,
             "train/gradient_norm": 3.0,
             "train/learning_rate": 0.002,
+            "train/skipped_updates": 0.0,
             "throughput/padding_share": 0.25,
             "throughput/tokens_per_second": 100.0,
             "throughput/mfu": 100 * 1000 / 60_000,
         }
     )
     assert gather.rest() is None
+
+
+def test_a_skipped_update_is_counted_and_its_norm_left_out():
+    gather = points()
+    assert gather.add(update(1, seconds=0.1)) is None
+    point = gather.add(update(2, gradient_norm=float("inf"), skipped=True))
+    assert (point["train/skipped_updates"], point["train/gradient_norm"]) == (1, 2)
+    point = gather.add(update(3, gradient_norm=float("nan"), skipped=True))
+    assert point["train/skipped_updates"] == 1
+    assert "train/gradient_norm" not in point
 
 
 def test_no_mfu_where_the_peak_is_unknown_and_no_rate_without_time():
@@ -98,7 +115,7 @@ def test_tensorboard_shows_updates_and_epochs_on_one_axis(tmp_path):
     assert found["eval/loss"] == [(4, 0.6), (8, 0.6)]
     assert found["train_epoch/accuracy"] == [(4, 0.75), (8, 0.75)]
     assert set(found) == {
-        *("train/loss", "train/learning_rate", "train/gradient_norm"),
+        *("train/loss", "train/learning_rate", "train/gradient_norm", "train/skipped_updates"),
         *("throughput/tokens_per_second", "throughput/padding_share", "throughput/mfu"),
         *("train_epoch/loss", "train_epoch/accuracy", "eval/loss", "eval/accuracy"),
     }
@@ -113,24 +130,30 @@ def test_fast_updates_share_points_and_none_is_lost(tmp_path):
     assert found == [(3, (1 + 1 / 2 + 1 / 3) / 3), (4, 1 / 4), (6, (1 / 5 + 1 / 6) / 2)]
 
 
-def test_updates_made_again_after_a_kill_show_once(tmp_path):
-    killed = TensorBoard(tmp_path, points(), STEPS_PER_EPOCH)
+@pytest.mark.parametrize("folder", ["same", "other"])
+def test_after_a_kill_the_curve_is_whole_and_shows_once(tmp_path, folder):
+    killed = TensorBoard(tmp_path / "same", points(), STEPS_PER_EPOCH)
     train(killed, last=6)
     killed.on_step(update(7, loss=9.0))
     killed.close()  # only to have its thread write; a kill might leave as much
-    resumed = TensorBoard(tmp_path, points(), STEPS_PER_EPOCH)
+    resumed = TensorBoard(tmp_path / folder, points(), STEPS_PER_EPOCH)
+    resumed.on_restore(History([epoch(1)], [update(number) for number in range(1, 6)]))
     train(resumed, first=6)
     resumed.close()
-    found = curves(tmp_path)
+    found = curves(tmp_path / folder)
     assert found["train/loss"] == [(n, 1 / n) for n in range(1, 9)]
     assert found["eval/loss"] == [(4, 0.6), (8, 0.6)]
 
 
 def test_an_epoch_evaluated_again_shows_once(tmp_path):
     """A checkpoint may lie between an epoch's last update and its evaluation."""
-    for first in (1, 5):
+    for is_restored in (False, True):
         board = TensorBoard(tmp_path, points(), STEPS_PER_EPOCH)
-        train(board, first=first, last=4)
+        if is_restored:
+            board.on_restore(History([], [update(number) for number in range(1, 5)]))
+        else:
+            train(board, last=3)
+            board.on_step(update(4))
         board.on_epoch(epoch(1))
         board.close()
     assert curves(tmp_path)["eval/loss"] == [(4, 0.6)]
@@ -140,27 +163,33 @@ def test_an_epoch_evaluated_again_shows_once(tmp_path):
 
 # In a process of its own: wandb keeps state, and reads the environment when it is imported.
 LOGGED = """
-import logging, sys
-from models.history import Epoch, Step
+import json, logging, sys
+from models.history import Epoch, History, Step
 from models.telemetry.points import Points
 from models.telemetry.weights_and_biases import WeightsAndBiases
 
 logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-run = WeightsAndBiases("p", sys.argv[1], {"epochs": 2}, Points(1.0, None), steps_per_epoch=4)
-for number in range(1, 9):
-    run.on_step(Step(number, 0.5, 1e-3, 1.0, tokens=30, positions=40, seconds=0.6))
-    if number % 4 == 0:
-        run.on_epoch(Epoch(number // 4, 2.5, 2.0, train={"loss": 0.5}, eval={"accuracy": 0.75}))
-run.close()
+folders, id_file = json.loads(sys.argv[1]), sys.argv[2]
+steps = [Step(n, 0.5, 1e-3, 1.0, tokens=30, positions=40, seconds=0.6) for n in range(1, 9)]
+epochs = [Epoch(n, 2.5, 2.0, train={"loss": 0.5}, eval={"accuracy": 0.75}) for n in (1, 2)]
+for attempt, folder in enumerate(folders):
+    run = WeightsAndBiases("p", folder, {"epochs": 2}, Points(1.0, None), 4, id_file)
+    if attempt == 0:
+        History(epochs, steps).replay(run, 4)
+    else:
+        run.on_restore(History(epochs[:1], steps[:6]))
+        History(epochs[1:], steps[6:]).replay(run, 4)
+    run.close()
 """
 
 
-def log_run(folder, **environment) -> str:
-    """Trains in another process; returns what that wrote to standard error."""
+def log_run(*folders, **environment) -> str:
+    """Trains, and resumes in each further folder; returns what was written to standard error."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    home = folders[0].parent
     done = subprocess.run(
-        [sys.executable, "-c", LOGGED, str(folder)],
-        env=kept | {"HOME": str(folder)} | environment,  # no login of the developer's
+        [sys.executable, "-c", LOGGED, json.dumps(list(map(str, folders))), str(home / "id")],
+        env=kept | {"HOME": str(home)} | environment,  # no login of the developer's
         capture_output=True,
         text=True,
         check=False,
@@ -171,27 +200,35 @@ def log_run(folder, **environment) -> str:
     return done.stderr
 
 
-def recorded(folder) -> list[bytes]:
-    return [path.read_bytes() for path in folder.glob("wandb/offline-run-*/*.wandb")]
+def recorded(folder) -> dict[str, list[tuple[int, float]]]:
+    """The curves of an offline run, by tag."""
+    [path] = folder.glob("wandb/offline-run-*/*.wandb")
+    store = DataStore()
+    store.open_for_scan(str(path))
+    found = {}
+    while data := store.scan_data():
+        history = Record.FromString(data).history
+        for item in history.item:
+            tag = item.key or item.nested_key[0]
+            found.setdefault(tag, []).append((history.step.num, json.loads(item.value_json)))
+    return found
 
 
-def test_without_a_login_the_run_is_recorded_for_later(tmp_path):
-    messages = [line for line in log_run(tmp_path).splitlines() if "sciformer" in line]
-    [folder] = tmp_path.glob("wandb/offline-run-*")
-    assert messages == [
-        "sciformer.training INFO Weights & Biases is offline (nobody is logged in here); "
-        f"upload later with: wandb sync --append {folder}"
-    ]
-    [run] = recorded(tmp_path)
-    for tag in (b"train/loss", b"eval/accuracy", b"throughput/tokens_per_second", b"epochs"):
-        assert tag in run
-
-
-def test_a_resumed_run_keeps_its_id(tmp_path):
-    for _ in range(2):
-        log_run(tmp_path)
-    run_id = (tmp_path / "wandb_id").read_text()
-    assert {path.stem for path in tmp_path.glob("wandb/*/*.wandb")} == {f"run-{run_id}"}
+def test_without_a_login_runs_are_recorded_for_later_and_a_resumed_one_is_whole(tmp_path):
+    folders = [tmp_path / "first", tmp_path / "resumed"]
+    messages = [line for line in log_run(*folders).splitlines() if "sciformer" in line]
+    run_id = (tmp_path / "id").read_text()
+    for folder, message in zip(folders, messages, strict=True):
+        [run] = folder.glob("wandb/offline-run-*")
+        assert message == (
+            "sciformer.training INFO Weights & Biases is offline (nobody is logged in here); "
+            f"upload later with: wandb sync {run}"
+        )
+        assert (run / f"run-{run_id}.wandb").exists()
+        found = recorded(folder)
+        assert found["train/loss"] == [(n, 0.5) for n in range(1, 9)]
+        assert found["eval/accuracy"] == [(4, 0.75), (8, 0.75)]
+        assert set(found) > {"throughput/tokens_per_second", "train_epoch/loss"}
 
 
 def test_a_login_that_is_refused_does_not_stop_a_run(tmp_path):
@@ -209,16 +246,17 @@ def test_a_login_that_is_refused_does_not_stop_a_run(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        errors = log_run(tmp_path, WANDB_BASE_URL=url, WANDB_API_KEY="a" * 40)
+        errors = log_run(tmp_path / "run", WANDB_BASE_URL=url, WANDB_API_KEY="a" * 40)
         server.shutdown()
     assert "Weights & Biases is offline (" in errors
     assert "401" in errors
-    assert b"eval/accuracy" in recorded(tmp_path)[0]
+    assert recorded(tmp_path / "run")["eval/accuracy"] == [(4, 0.75), (8, 0.75)]
 
 
 def test_a_failure_of_wandb_is_a_warning(tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    run = WeightsAndBiases("p", tmp_path / "file", {}, points(), STEPS_PER_EPOCH)
+    id_file = tmp_path / "file" / "id"
+    run = WeightsAndBiases("p", tmp_path, {}, points(), STEPS_PER_EPOCH, id_file)
     train(run)
     run.close()
     [record] = caplog.records

@@ -1,5 +1,6 @@
 """The training loop learns, repeats itself, keeps the best epoch, and stops where it must."""
 
+import copy
 import json
 import logging
 
@@ -104,7 +105,10 @@ def test_a_token_budget_fills_batches_up_to_it(make_classifier, tmp_path):
 
 class Listening:
     def __init__(self):
-        self.steps, self.epochs, self.closed = [], [], 0
+        self.restored, self.steps, self.epochs, self.closed = None, [], [], 0
+
+    def on_restore(self, history):
+        self.restored = copy.deepcopy(history)
 
     def on_step(self, step):
         self.steps.append(step)
@@ -129,6 +133,8 @@ def test_tells_its_listeners_of_every_update_and_epoch(make_classifier, tmp_path
     )
     assert listener.steps == history.steps
     assert listener.epochs == history.epochs
+    assert listener.restored is None
+    assert listener.closed == 1
 
 
 class Drift(Task):
@@ -156,12 +162,32 @@ class Drift(Task):
 ONE_ROW = Examples.from_rows([[5, 6]], [0])
 
 
-def drift(task, folder, **settings):
+def drift(task, folder, listeners=(), **settings):
     optimizer = OptimizerConfig(
         learning_rate=0.1, warmup_fraction=0, weight_decay=0, schedule="linear"
     )
     config = TrainingConfig(**{"epochs": 20, "optimizer": optimizer} | settings)
-    return fit(task, ONE_ROW, ONE_ROW, config, folder)
+    return fit(task, ONE_ROW, ONE_ROW, config, folder, listeners=listeners)
+
+
+def test_a_resumed_training_tells_its_listeners_what_was_before(tmp_path):
+    before = drift(Drift(target=100), tmp_path, epochs=3)
+    listener = Listening()
+    after = drift(Drift(target=100), tmp_path, [listener], epochs=5)
+    assert listener.restored == before
+    assert before.steps + listener.steps == after.steps
+    assert before.epochs + listener.epochs == after.epochs
+
+
+def test_a_history_is_told_again_in_its_order(tmp_path):
+    history = drift(Drift(target=100), tmp_path, epochs=3)
+    heard = []
+    listener = Listening()
+    listener.on_step = listener.on_epoch = heard.append
+    history.replay(listener, steps_per_epoch=1)
+    assert heard == [
+        event for both in zip(history.steps, history.epochs, strict=True) for event in both
+    ]
 
 
 def test_stops_early_and_restores_the_best_epoch(tmp_path, caplog):
@@ -203,6 +229,47 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where(tmp_path):
     message = str(caught.value)
     assert "the loss is nan in update 4 (epoch 4, batch 1; rows 0 of the train split)" in message
     assert f"Last good checkpoint: {tmp_path}/checkpoints/step-0000000003-epoch-0003" in message
+
+
+class Steep(Drift):
+    """A gradient that float16 holds only at a small enough loss scale, if at all."""
+
+    def __init__(self, slope):
+        super().__init__(target=0)
+        self._slope = slope
+
+    def sums(self, batch, training):
+        [(loss, weight)] = super().sums(batch, training).values()
+        return {"loss": (loss * self._slope, weight)}
+
+
+def test_updates_that_float16_skips_are_counted(tmp_path, caplog):
+    # The norm's square leaves float32 at every scale from 2 ** 15 down to 2 ** 8.
+    settings = {"precision": "mixed_float16", "early_stopping_patience": 20}
+    with caplog.at_level(logging.INFO, "sciformer.training"):
+        history = drift(Steep(1e17), tmp_path, **settings)
+    assert [step.skipped for step in history.steps] == [True] * 8 + [False] * 12
+    assert [epoch.skipped for epoch in history.epochs] == [1] * 8 + [0] * 12
+    assert caplog.text.count("1 updates skipped") == 8
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is not JSON")
+
+    text = (tmp_path / "history.json").read_text()
+    norms = [s["gradient_norm"] for s in json.loads(text, parse_constant=refuse)["steps"]]
+    assert norms[:8] == [None] * 8
+    assert all(norm > 1e16 for norm in norms[8:])
+
+
+def test_a_gradient_that_no_loss_scale_helps_stops_the_training(tmp_path):
+    settings = {"precision": "mixed_float16", "early_stopping_patience": 20}
+    with pytest.raises(NotFiniteError) as caught:
+        drift(Steep(1e20), tmp_path, **settings)
+    message = str(caught.value)
+    assert (
+        "the gradient is inf in update 16 (at the lowest loss scale, epoch 16, batch 1" in message
+    )
+    assert f"Last good checkpoint: {tmp_path}/checkpoints/step-0000000015-epoch-0015" in message
 
 
 def test_an_eval_loss_that_is_no_number_stops_the_training(tmp_path):
