@@ -6,13 +6,14 @@ import keras_hub
 from models.config import BackboneConfig
 from models.dropout import Dropout
 from models.embeddings import PositionEmbedding, SegmentEmbedding
-from models.encoder_layer import EncoderLayer
+from models.encoder_layer import EncoderLayer, SequenceBias
 from models.layer_norm import LayerNorm
 
-_INITIALIZER_STDDEV = 0.02  # BERT's
+INITIALIZER_STDDEV = 0.02  # BERT's
+_PACKED_INPUTS = ("token_ids", "sequence_ids", "position_ids", "segment_ids")
 
 
-def build_backbone(config: BackboneConfig) -> keras.Model:
+def build_backbone(config: BackboneConfig, packed: bool = False) -> keras.Model:
     """Builds an encoder of post-norm transformer layers.
 
     keras-hub's own BertBackbone always uses the tanh GELU, where most published weights want the exact one,
@@ -20,43 +21,51 @@ def build_backbone(config: BackboneConfig) -> keras.Model:
 
     Args:
         config: the encoder's size and form.
+        packed: whether a row holds several sequences, which do not see each other. The variables and their
+            paths are the same in both forms.
 
     Returns:
         A functional model: `{"token_ids": int32 [n, length], "padding_mask": int32 [n, length] (1 = a
-        token)}` → hidden states float32 [n, length, hidden_dim]. The states of each layer are the outputs
-        of the layers named `embeddings_layer_norm` and `transformer_layer_0` … .
+        token)}` → hidden states float32 [n, length, hidden_dim]. Packed, its inputs are `token_ids`,
+        `sequence_ids` (0 = padding), `position_ids` and `segment_ids`, int32 [n, length] all, as
+        `models.sequence_rows` gives them. The states of each layer are the outputs of the layers named
+        `embeddings_layer_norm` and `transformer_layer_0` … .
     """
-    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    names = _PACKED_INPUTS if packed else ("token_ids", "padding_mask")
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
 
     tokens = keras_hub.layers.ReversibleEmbedding(
         config.vocabulary_size,
         config.hidden_dim,
         embeddings_initializer=_initializer(),
         name="token_embedding",
-    )(token_ids)
+    )(inputs["token_ids"])
     positions = PositionEmbedding(
         config.max_sequence_length,
         config.hidden_dim,
         embeddings_initializer=_initializer(),
         name="position_embedding",
-    )(tokens)
+    )(tokens, *([inputs["position_ids"]] if packed else []))
     positions = SegmentEmbedding(
         2, config.hidden_dim, embeddings_initializer=_initializer(), name="segment_embedding"
-    )(positions)
+    )(positions, *([inputs["segment_ids"]] if packed else []))
     x = LayerNorm(epsilon=1e-12, name="embeddings_layer_norm")(tokens + positions)
     x = Dropout(config.dropout, name="embeddings_dropout")(x)
+    if packed:
+        visible = {"attention_bias": SequenceBias(name="sequence_bias")(inputs["sequence_ids"])}
+    else:
+        visible = {"padding_mask": inputs["padding_mask"]}
     for i in range(config.num_layers):
         x = EncoderLayer(
             config.intermediate_dim,
             config.num_heads,
             dropout=config.dropout,
             gelu_form=config.gelu,
-            initializer_stddev=_INITIALIZER_STDDEV,
+            initializer_stddev=INITIALIZER_STDDEV,
             name=f"transformer_layer_{i}",
-        )(x, padding_mask=padding_mask)
-    return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, x, name="backbone")
+        )(x, **visible)
+    return keras.Model(inputs, x, name="backbone")
 
 
 def _initializer() -> keras.initializers.Initializer:
-    return keras.initializers.TruncatedNormal(stddev=_INITIALIZER_STDDEV)
+    return keras.initializers.TruncatedNormal(stddev=INITIALIZER_STDDEV)

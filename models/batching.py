@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from models.examples import Examples
+from models.examples import Rows
 
 LENGTH_MULTIPLE = 8  # rows are padded to a multiple of it; what oneDNN and tensor cores like
 
@@ -78,37 +78,45 @@ def _rounded(lengths: np.ndarray) -> np.ndarray:
     return -(-lengths // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
 
 
-def micro_batches(
-    examples: Examples, rows: np.ndarray, length: int, replicas: int, parts: int
-) -> list[dict[str, np.ndarray]]:
-    """Divides one batch among replicas, and each share into parts that are worked on one after the other.
-
-    All have the same number of rows: where they do not come out even, the first row is repeated with
-    weight 0.
+def filled(rows: np.ndarray, multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """Repeats a batch's first row until the number of rows is a multiple.
 
     Returns:
-        For each replica `{"token_ids": int32 [parts, n, length], "padding_mask": int32 [parts, n, length],
-        "label_id": int64 [parts, n], "weight": float32 [parts, n] (1, or 0 of a repeated row)}`.
+        The rows, int64 [n], and their weights, float32 [n]: 1, or 0 of a repeated row.
     """
-    share = -(-len(rows) // (replicas * parts))
-    filler = replicas * parts * share - len(rows)
-    batch = examples.padded(np.concatenate([rows, np.repeat(rows[:1], filler)]), length)
-    batch["weight"] = np.repeat(np.array([1, 0], np.float32), [len(rows), filler])
-    shaped = {
-        name: value.reshape(replicas, parts, share, *value.shape[1:])
+    filler = -len(rows) % multiple
+    weight = np.repeat(np.array([1, 0], np.float32), [len(rows), filler])
+    return np.concatenate([rows, np.repeat(rows[:1], filler)]), weight
+
+
+def micro_batches(batch: dict[str, tf.Tensor], replicas: int, parts: int) -> dict[str, tf.Tensor]:
+    """Divides a batch among replicas, and each share into parts that are worked on one after the other.
+
+    Args:
+        batch: tensors [n, …]; n is a multiple of replicas · parts.
+        replicas: how many there are.
+        parts: of each replica's share.
+
+    Returns:
+        The tensors as [replicas, parts, n / (replicas · parts), …].
+    """
+    return {
+        name: tf.reshape(value, [replicas, parts, -1, *tf.unstack(tf.shape(value)[1:])])
         for name, value in batch.items()
     }
-    return [{name: value[i] for name, value in shaped.items()} for i in range(replicas)]
 
 
 def distribute(
     strategy: tf.distribute.Strategy,
-    examples: Examples,
+    examples: Rows,
     plan: Plan,
     parts: int = 1,
     start: int = 0,
 ) -> Iterator:
     """An endless iterator over the plan's batches for `strategy.run`, each replica getting its share.
+
+    A batch is made, and transformed, as a whole before it is divided: what comes of a row does not depend on
+    how many replicas there are, at the price that each worker makes the others' rows, too.
 
     Args:
         strategy: where the replicas are.
@@ -116,6 +124,9 @@ def distribute(
         plan: the batches.
         parts: see `micro_batches`.
         start: batches, counted over all epochs, that are passed over.
+
+    Returns:
+        For each replica what `examples.transformed` returns, and `weight`, as [parts, rows, …].
     """
 
     def for_pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -124,26 +135,33 @@ def distribute(
         local = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * local
 
-        def generate() -> Iterator[dict[str, np.ndarray]]:
+        def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, int]]:
             epoch, passed = divmod(start, len(plan))
             while True:
                 for rows in plan.epoch(epoch)[passed:]:
-                    shares = micro_batches(examples, rows, plan.length(rows), replicas, parts)
-                    yield from shares[first : first + local]
+                    length = plan.length(rows)
+                    rows, weight = filled(rows, replicas * parts)
+                    yield examples.padded(rows, length) | {"weight": weight}, rows, epoch
                 epoch, passed = epoch + 1, 0
 
-        dataset = tf.data.Dataset.from_generator(generate, output_signature=_SIGNATURE)
+        def shares(
+            batch: dict[str, tf.Tensor], rows: tf.Tensor, epoch: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
+            divided = micro_batches(examples.transformed(batch, rows, epoch), replicas, parts)
+            return {name: value[first : first + local] for name, value in divided.items()}
+
+        batches = tf.data.Dataset.from_generator(
+            generate,
+            output_signature=(
+                examples.spec | {"weight": tf.TensorSpec([None], tf.float32)},
+                tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([], tf.int64),
+            ),
+        )
+        dataset = batches.map(shares, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
         # Said to be endless, which it is: for others tf.distribute asks all workers before each batch
         # whether they still have one.
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return dataset.apply(endless).prefetch(4 * local)
 
     return iter(strategy.distribute_datasets_from_function(for_pipeline))
-
-
-_SIGNATURE = {
-    "token_ids": tf.TensorSpec([None, None, None], tf.int32),
-    "padding_mask": tf.TensorSpec([None, None, None], tf.int32),
-    "label_id": tf.TensorSpec([None, None], tf.int64),
-    "weight": tf.TensorSpec([None, None], tf.float32),
-}

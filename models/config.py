@@ -1,6 +1,6 @@
 """Settings of everything in `models/`, in a module without TensorFlow, so that they load at once."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
@@ -22,6 +22,16 @@ class Config(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
+PresetName = Literal["tiny", "mini", "small", "medium", "base"]
+_PRESETS: dict[PresetName, tuple[int, int]] = {  # layers, width; arXiv 1908.08962, table 1
+    "tiny": (2, 128),
+    "mini": (4, 256),
+    "small": (4, 512),
+    "medium": (8, 512),
+    "base": (12, 768),
+}
+
+
 class BackboneConfig(Config):
     """Size and form of a BERT encoder (arXiv 1810.04805, section 3)."""
 
@@ -34,6 +44,26 @@ class BackboneConfig(Config):
     dropout: float = pydantic.Field(default=0.1, ge=0, lt=1)
     gelu: Literal["exact", "tanh"] = "exact"
 
+    @classmethod
+    def preset(cls, name: PresetName, **others: Any) -> "BackboneConfig":
+        """One of Google's sizes of BERT (arXiv 1908.08962): heads of 64, feed-forward 4 times as wide.
+
+        Args:
+            name: of the size.
+            others: fields of the config, such as `vocabulary_size`.
+
+        Raises:
+            KeyError: no such size.
+        """
+        layers, width = _PRESETS[name]
+        size = {
+            "num_layers": layers,
+            "num_heads": width // 64,
+            "hidden_dim": width,
+            "intermediate_dim": 4 * width,
+        }
+        return cls(**(size | others))
+
     @pydantic.model_validator(mode="after")
     def _heads_divide_hidden(self) -> "BackboneConfig":
         if self.hidden_dim % self.num_heads:
@@ -41,6 +71,20 @@ class BackboneConfig(Config):
                 f"hidden_dim {self.hidden_dim} is no multiple of num_heads {self.num_heads}"
             )
         return self
+
+
+class MaskingConfig(Config):
+    """How much of a sequence a masked language model has to guess (arXiv 1810.04805, section 3.1).
+
+    Attributes:
+        share: of a sequence's ids, [CLS] and [SEP] counted.
+        max_predictions: the most of one sequence; 15 % of 512 by default.
+        whole_words: take all pieces of a word, or none.
+    """
+
+    share: float = pydantic.Field(default=0.15, gt=0, lt=1)
+    max_predictions: int = pydantic.Field(default=77, ge=1)
+    whole_words: bool = False
 
 
 class ClassifierConfig(Config):

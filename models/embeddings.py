@@ -8,26 +8,56 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="sciformer")
 class PositionEmbedding(keras.layers.Embedding):
-    """A learned vector for each position, once for all rows."""
+    """A learned vector for each position, once for all rows unless each token says where it is."""
 
-    def call(self, tokens: Any) -> Any:
-        """Float [n, length, hidden], of which only the length counts → float [length, hidden]."""
-        vectors = ops.convert_to_tensor(self.embeddings)[: ops.shape(tokens)[1]]
+    def call(self, tokens: Any, position_ids: Any = None) -> Any:
+        """Looks positions up.
+
+        Args:
+            tokens: float [n, length, hidden], of which only the length counts.
+            position_ids: int [n, length]; 0 … length - 1 in each row by default.
+
+        Returns:
+            Float [length, hidden], or [n, length, hidden] of `position_ids`.
+        """
+        vectors = ops.convert_to_tensor(self.embeddings)
+        if position_ids is None:
+            vectors = vectors[: ops.shape(tokens)[1]]
+        else:
+            vectors = ops.take(vectors, position_ids, axis=0)
         return ops.cast(vectors, self.compute_dtype)
 
-    def compute_output_spec(self, tokens: keras.KerasTensor) -> keras.KerasTensor:
+    def compute_output_spec(
+        self, tokens: keras.KerasTensor, position_ids: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         """See `call`."""
-        return keras.KerasTensor((tokens.shape[1], self.output_dim), self.compute_dtype)
+        rows = () if position_ids is None else (tokens.shape[0],)
+        return keras.KerasTensor((*rows, tokens.shape[1], self.output_dim), self.compute_dtype)
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
 class SegmentEmbedding(keras.layers.Embedding):
-    """A learned vector for each segment, of which all tokens here are in the first."""
+    """A learned vector for each segment; all tokens are in the first unless they say where they are."""
 
-    def call(self, positions: Any) -> Any:
-        """Adds the first segment's vector to float [length, hidden]."""
-        return positions + ops.cast(ops.convert_to_tensor(self.embeddings)[0], self.compute_dtype)
+    def call(self, positions: Any, segment_ids: Any = None) -> Any:
+        """Adds the segments' vectors.
 
-    def compute_output_spec(self, positions: keras.KerasTensor) -> keras.KerasTensor:
+        Args:
+            positions: float [length, hidden], or [n, length, hidden] if there are segments.
+            segment_ids: int [n, length]; all 0 by default.
+
+        Returns:
+            The shape of `positions`.
+        """
+        vectors = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
+        if segment_ids is None:
+            return positions + vectors[0]
+        # A product with a table of two rows: its gradient is one, too, where a gather's is slow.
+        segments = ops.one_hot(segment_ids, self.input_dim, dtype=self.compute_dtype)
+        return positions + ops.matmul(segments, vectors)
+
+    def compute_output_spec(
+        self, positions: keras.KerasTensor, segment_ids: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         """See `call`."""
         return keras.KerasTensor(positions.shape, self.compute_dtype)

@@ -60,12 +60,20 @@ class EncoderLayer(keras.layers.Layer):
         self.attention_dropout = self._dropout("attention_dropout")
         self.feedforward_dropout = self._dropout("feedforward_dropout")
 
-    def call(self, hidden_states: Any, padding_mask: Any, training: bool = False) -> Any:
+    def call(
+        self,
+        hidden_states: Any,
+        padding_mask: Any = None,
+        attention_bias: Any = None,
+        training: bool = False,
+    ) -> Any:
         """One layer.
 
         Args:
             hidden_states: float [n, length, hidden].
             padding_mask: int [n, length], 1 = a token, 0 = padding, which is attended to by nobody.
+            attention_bias: or, float [n, 1, length, length], what is added to the scores of each query's
+                keys: see `SequenceBias`.
             training: whether to drop.
 
         Returns:
@@ -73,24 +81,24 @@ class EncoderLayer(keras.layers.Layer):
         """
         shape = ops.shape(hidden_states)
         x = ops.reshape(hidden_states, (-1, shape[-1]))
-        y = self.attention_output(self._attend(x, padding_mask, training))
+        if attention_bias is None:
+            hidden_keys = ops.cast(1 - padding_mask, x.dtype)[:, None, None, :]
+            attention_bias = _lowest(x.dtype) * hidden_keys
+        y = self.attention_output(self._attend(x, shape[:2], attention_bias, training))
         x = self.attention_layer_norm(x + self.attention_dropout(y, training=training))
         y = self.feedforward_output(self._gelu(self.feedforward_intermediate(x), training))
         x = self.feedforward_layer_norm(x + self.feedforward_dropout(y, training=training))
         return ops.reshape(x, shape)
 
-    def _attend(self, x: Any, padding_mask: Any, training: bool) -> Any:
-        """[tokens, hidden] → the heads' weighted means of values, [tokens, hidden]."""
-        n, length = ops.shape(padding_mask)
+    def _attend(self, x: Any, rows: tuple, bias: Any, training: bool) -> Any:
+        """[tokens, hidden] of (n, length) → the heads' weighted means of values, [tokens, hidden]."""
+        n, length = rows
         size = x.shape[-1] // self.num_heads
         qkv = ops.reshape(self.attention_qkv(x), (n, length, 3, self.num_heads, size))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
         query = query * ops.cast(size**-0.5, x.dtype)
         scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
-        # Finite, so that a row of padding only gives no NaN.
-        lowest = -3e4 if x.dtype == "float16" else -1e9
-        hidden_keys = ops.cast(1 - padding_mask, x.dtype)[:, None, None, :]
-        probabilities = ops.softmax(scores + lowest * hidden_keys)
+        probabilities = ops.softmax(scores + bias)
         probabilities = self.probabilities_dropout(probabilities, training=training)
         context = ops.transpose(ops.matmul(probabilities, value), (0, 2, 1, 3))
         return ops.reshape(context, (-1, x.shape[-1]))
@@ -131,3 +139,28 @@ class EncoderLayer(keras.layers.Layer):
             "gelu_form": self.gelu_form,
             "initializer_stddev": self.initializer_stddev,
         }
+
+
+@keras.saving.register_keras_serializable(package="sciformer")
+class SequenceBias(keras.layers.Layer):
+    """Keeps the sequences of a packed row from seeing each other (arXiv 2107.02027, section 3.2.2).
+
+    Made once a batch for all layers and heads.
+    """
+
+    def call(self, sequence_ids: Any) -> Any:
+        """Int [n, length], 0 = padding → float [n, 1, length, length]: 0 where query and key are of one
+        sequence, else so low that nothing of the key is left.
+        """
+        differ = sequence_ids[:, None, :, None] != sequence_ids[:, None, None, :]
+        return ops.cast(differ, self.compute_dtype) * _lowest(self.compute_dtype)
+
+    def compute_output_spec(self, sequence_ids: keras.KerasTensor) -> keras.KerasTensor:
+        """See `call`."""
+        n, length = sequence_ids.shape
+        return keras.KerasTensor((n, 1, length, length), self.compute_dtype)
+
+
+def _lowest(dtype: Any) -> float:
+    """Finite, so that a row of padding only gives no NaN."""
+    return -3e4 if dtype == "float16" else -1e9

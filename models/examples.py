@@ -1,5 +1,6 @@
 """Tokenized examples with random access, so that an order is data and not a reader's state."""
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 
@@ -9,8 +10,56 @@ import tensorflow as tf
 _READ_BATCH = 4096
 
 
+class Rows(abc.ABC):
+    """All that batches need to know of a split's examples, whatever they are for."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    @property
+    @abc.abstractmethod
+    def lengths(self) -> np.ndarray:
+        """Ids of each row, int64 [rows]."""
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> dict[str, tf.TensorSpec]:
+        """Shapes and dtypes of what `padded` returns."""
+
+    @abc.abstractmethod
+    def padded(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        """Some rows as a batch.
+
+        Args:
+            rows: int [n], numbers of rows.
+            length: ids a row; none of the rows is longer.
+
+        Returns:
+            Arrays [n, …], among them `padding_mask`, int32 [n, length] (1 = a token).
+        """
+
+    def transformed(
+        self, batch: dict[str, tf.Tensor], rows: tf.Tensor, epoch: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """What is done to a batch in tf.data, before it is divided; nothing by default.
+
+        What is random here must follow from the row and the epoch alone, so that a training that goes on
+        from a checkpoint sees what it would have seen.
+
+        Args:
+            batch: what `padded` returned, and `weight`, float32 [n]: 0 where a row is repeated to fill.
+            rows: int64 [n], the rows' numbers.
+            epoch: int64 scalar, from 0; always 0 in evaluation.
+
+        Returns:
+            Tensors [n, …].
+        """
+        return batch
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
+class Examples(Rows):
     """All examples of a split, unpadded, one after the other.
 
     Attributes:
@@ -60,6 +109,15 @@ class Examples:
     def lengths(self) -> np.ndarray:
         """Ids of each example, int64 [examples]."""
         return np.diff(self.offsets)
+
+    @property
+    def spec(self) -> dict[str, tf.TensorSpec]:
+        """See `padded`."""
+        return {
+            "token_ids": tf.TensorSpec([None, None], tf.int32),
+            "padding_mask": tf.TensorSpec([None, None], tf.int32),
+            "label_id": tf.TensorSpec([None], tf.int64),
+        }
 
     def label_counts(self, num_classes: int) -> np.ndarray:
         """Examples by class id, int64 [num_classes].

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.pretrainer import MASKED_LM, NEXT_SENTENCE
+
 Batch = dict[str, tf.Tensor]
 Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 
@@ -28,7 +30,7 @@ class Task(abc.ABC):
         """Runs the model on one batch.
 
         Args:
-            batch: what `models.batching.micro_batches` makes, of one part; a row whose `weight` is 0 must
+            batch: what `models.batching.distribute` gives, of one part; a row whose `weight` is 0 must
                 change neither sums nor weights.
             training: whether dropout is on.
 
@@ -72,3 +74,61 @@ class Classification(Task):
             "loss": (tf.reduce_sum(loss * weights), tf.reduce_sum(weights)),
             "accuracy": (tf.reduce_sum(hits * rows), tf.reduce_sum(rows)),
         }
+
+
+class BertPretraining(Task):
+    """Masked tokens, and next sentences if the model has a head for them.
+
+    The loss is Google's (arXiv 1810.04805, appendix A.2): the mean over the masks of a batch plus the mean
+    over its sentence pairs. As the loop divides the loss by one weight, that of the masks, a pair's loss is
+    multiplied by the whole batch's masks a pair, which `models.masking.MaskedRows` has counted.
+
+    Args:
+        model: of `models.pretrainer.build_pretrainer`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+
+    def sums(self, batch: Batch, training: bool) -> Sums:
+        """Sums of "loss", "mlm_loss" and "mlm_accuracy" over the masks, and of "nsp_loss" and "nsp_accuracy"
+        over the labelled pairs, if there is a head; losses in nats.
+        """
+        inputs = {name: batch[name] for name in self.model.input}
+        outputs = self.model(inputs, training=training)
+        rows = batch["weight"][:, tf.newaxis]
+        mlm_loss, hits, masks = _cross_entropy(
+            outputs[MASKED_LM], batch["masked_ids"], batch["masked_weights"] * rows
+        )
+        loss = mlm_loss
+        sums = {"mlm_loss": (mlm_loss, masks), "mlm_accuracy": (hits, masks)}
+        if NEXT_SENTENCE in outputs:
+            labels, logits = batch["next_label"], outputs[NEXT_SENTENCE]
+            weights = tf.cast(labels >= 0, tf.float32) * rows
+            scaled, _, _ = _cross_entropy(
+                logits, labels, weights * batch["next_scale"][:, tf.newaxis]
+            )
+            loss += scaled
+            nsp_loss, hits, pairs = _cross_entropy(logits, labels, weights)
+            sums |= {"nsp_loss": (nsp_loss, pairs), "nsp_accuracy": (hits, pairs)}
+        return {"loss": (loss, masks)} | sums
+
+
+def _cross_entropy(
+    logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Sums of the weighted losses (nats), of the weights of right guesses, and of the weights.
+
+    Args:
+        logits: float32 [n, classes].
+        labels: ints of n elements; any where the weight is 0.
+        weights: float32 of n elements.
+    """
+    labels, weights = tf.reshape(tf.maximum(labels, 0), [-1]), tf.reshape(weights, [-1])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    hits = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
+    return (
+        tf.reduce_sum(losses * weights),
+        tf.reduce_sum(tf.cast(hits, tf.float32) * weights),
+        tf.reduce_sum(weights),
+    )

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from models.batching import LENGTH_MULTIPLE, Plan, distribute, micro_batches
+from models.batching import LENGTH_MULTIPLE, Plan, distribute, filled, micro_batches
 from models.examples import Examples
 
 LENGTHS = st.lists(st.integers(1, 100), min_size=1, max_size=40)
@@ -140,22 +140,20 @@ def test_most_of_the_padding_is_saved():
 @hypothesis.given(st.lists(st.integers(1, 20), min_size=1, max_size=13), *[st.integers(1, 5)] * 2)
 def test_replicas_and_parts_divide_a_batch_into_equal_shapes(lengths, replicas, parts):
     examples, rows = numbered(lengths), np.random.default_rng(0).permutation(len(lengths))
-    shares = micro_batches(examples, rows, 24, replicas, parts)
-    assert len(shares) == replicas
+    more, weight = filled(rows, replicas * parts)
+    assert weight.dtype == np.float32
+    assert more[weight == 1].tolist() == rows.tolist()
+    assert set(more[weight == 0]) <= {rows[0]}
+    shares = micro_batches(examples.padded(more, 24) | {"weight": weight}, replicas, parts)
     share = -(-len(rows) // (replicas * parts))
     whole = examples.padded(np.arange(len(lengths)), 24)
-    seen = []
-    for batch in shares:
-        assert batch["token_ids"].shape == batch["padding_mask"].shape == (parts, share, 24)
-        assert batch["label_id"].shape == batch["weight"].shape == (parts, share)
-        assert batch["weight"].dtype == np.float32
-        assert set(batch["weight"].flat) <= {0, 1}
-        seen += counted(batch)
-        for name in ("token_ids", "padding_mask", "label_id"):
-            expected = whole[name][batch["token_ids"][..., 0]]
-            np.testing.assert_array_equal(batch[name], expected)
-            assert batch[name].dtype == expected.dtype
-    assert sorted(seen) == list(range(len(lengths)))
+    assert shares["token_ids"].shape == (replicas, parts, share, 24)
+    assert shares["weight"].shape == (replicas, parts, share)
+    for name in ("token_ids", "padding_mask", "label_id"):
+        expected = whole[name][shares["token_ids"].numpy()[..., 0]]
+        np.testing.assert_array_equal(shares[name], expected)
+        assert shares[name].dtype == expected.dtype
+    assert sorted(counted(shares)) == list(range(len(lengths)))
 
 
 # Its distribution

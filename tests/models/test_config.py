@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 
-from models.config import TrainingConfig
+from models.config import BackboneConfig, TrainingConfig
 
 
 @pytest.mark.parametrize("size", [{}, {"batch_size": 8}, {"tokens_per_batch": 4096}])
@@ -45,3 +45,12 @@ def test_float16_on_a_tpu_is_refused():
 def test_impossible_values_are_refused(bad):
     with pytest.raises(pydantic.ValidationError):
         TrainingConfig.model_validate(bad)
+
+
+def test_sizes_go_by_name():
+    config = BackboneConfig.preset("small", vocabulary_size=99, max_sequence_length=128)
+    assert (config.num_layers, config.hidden_dim, config.num_heads) == (4, 512, 8)
+    assert (config.intermediate_dim, config.vocabulary_size) == (2048, 99)
+    assert config.max_sequence_length == 128
+    with pytest.raises(KeyError):
+        BackboneConfig.preset("huge")
