@@ -99,13 +99,11 @@ class TextGenerator:
         ]
         # Said explicitly: TensorFlow 1's loader, which fetches the results only, would skip the checks.
         with tf.control_dependencies([check for check in checks if check is not None]):
-            rows = [
-                tf.broadcast_to(value, [n])
-                for value in (max_new_tokens, temperature, top_k, top_p, seed)
-            ]
-        stream = tf.where(tf.size(seed) == 1, tf.range(n, dtype=tf.int64), 0)
+            stream = tf.where(tf.size(seed) == 1, tf.range(n, dtype=tf.int64), 0)
+            settings = (max_new_tokens, temperature, top_k, top_p, seed, stream)
+            rows = Settings(*(tf.broadcast_to(value, [n]) for value in settings))
         ids = self.tokenizer(prompt)
-        written = self._generation(self._begun(ids), Settings(*rows, stream=stream))
+        written = self._generation(self._begun(ids), rows)
         return {
             "text": self.tokenizer.decode(written),
             "tokens": tf.cast(written.row_lengths(), tf.int32),

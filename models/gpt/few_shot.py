@@ -1,0 +1,102 @@
+"""Classification through the prompt: examples, a text, and the label that the model finds likeliest."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from models.gpt.text_generator import TextGenerator
+
+
+class FewShotClassifier:
+    """Chooses labels by the likelihood of each as the continuation of a prompt with k examples (arXiv
+    2005.14165, section 2.4). Nothing is trained.
+
+    A prompt is `template`, filled with text and label of each example and then with the text in question,
+    blanks between. Texts are cut at their end so that it fits into the context, each to an equal share.
+
+    Args:
+        generator: the model.
+        examples: k pairs of text and label; none for zero-shot.
+        labels: all there are, as they are to be read in the prompt.
+        template: how an example reads, with "{text}" and, at its end, " {label}".
+
+    Raises:
+        ValueError: the template is none, an example's label is not among the labels, or the context has no
+            room for the texts.
+    """
+
+    def __init__(
+        self,
+        generator: TextGenerator,
+        examples: Sequence[tuple[str, str]],
+        labels: Sequence[str],
+        template: str = "{text} topic {label}",
+    ):
+        if "{text}" not in template or not template.endswith(" {label}"):
+            raise ValueError(
+                f'template {template!r}: expected "{{text}}", and " {{label}}" at its end'
+            )
+        if unknown := sorted({label for _, label in examples} - set(labels)):
+            raise ValueError(f"examples have labels that are none: {', '.join(unknown)}")
+        self._generator, self._labels, self._template = generator, list(labels), template
+        # The blank goes with the label: tokens hold the blank before their word.
+        self._opening = template.removesuffix(" {label}")
+        self._tokenize = tf.function(
+            generator.tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
+        self._examples = self._fitted(examples)
+
+    def prompt(self, text: str) -> str:
+        """What " " and a label are to follow."""
+        room = self._room(self._with_text(""))
+        while self._room(prompt := self._with_text(self._cut(text, room))) < 0:
+            room -= 1  # cut off, the text's end splits into other tokens, and sometimes more
+        return prompt
+
+    def log_likelihoods(self, texts: Sequence[str]) -> np.ndarray:
+        """Nats of each text's prompt with each label, float32 [n, labels]: to be compared within a row."""
+        rows = []
+        for prompt in map(self.prompt, texts):
+            score = self._generator.score([f"{prompt} {label}" for label in self._labels])
+            rows.append(score["log_likelihood"])
+        return np.stack(rows) if rows else np.zeros((0, len(self._labels)), np.float32)
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The likeliest label of each text."""
+        return [self._labels[i] for i in self.log_likelihoods(texts).argmax(axis=1)]
+
+    def _with_text(self, text: str) -> str:
+        return self._examples + self._opening.format(text=text)
+
+    def _fitted(self, examples: Sequence[tuple[str, str]]) -> str:
+        """The examples, one after the other, with texts of the same share of the context."""
+
+        def joined(share: int) -> str:
+            return "".join(
+                self._template.format(text=self._cut(text, share), label=label) + " "
+                for text, label in examples
+            )
+
+        nothing = self._opening.format(text="")
+        share = self._room(joined(0) + nothing) // (len(examples) + 1)
+        while share > 0 and self._room(joined(share) + nothing) < share:
+            share -= 1
+        if share < 1:
+            context = self._generator.config.max_sequence_length
+            raise ValueError(
+                f"{len(examples)} examples leave no room for texts in a context of {context} tokens: "
+                "give fewer"
+            )
+        return joined(share)
+
+    def _room(self, prompt: str) -> int:
+        """Tokens that are left in the context when the longest label has followed."""
+        rows = self._tokenize(tf.constant([f"{prompt} {label}" for label in self._labels]))
+        # The model reads the end token ahead of them and not the last one: as many.
+        return self._generator.config.max_sequence_length - int(tf.reduce_max(rows.row_lengths()))
+
+    def _cut(self, text: str, count: int) -> str:
+        """The text's first `count` tokens."""
+        ids = self._tokenize(tf.constant([text]))[:, : max(count, 0)]
+        return self._generator.tokenizer.decode(ids).numpy()[0].decode().rstrip("\ufffd")
