@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from absl import flags
+
 
 def main() -> None:
     """Times tokenizing, pairing, masking and writing; not the imports."""
@@ -30,6 +32,7 @@ def main() -> None:
     from bert import create_pretraining_data as create
     from bert import tokenization
 
+    flags.FLAGS([__file__])  # the tokenizer reads one; the defaults hold
     start = time.perf_counter()
     tokenizer = tokenization.FullTokenizer(arguments.vocabulary, do_lower_case=True)
     draw = random.Random(12345)

@@ -122,32 +122,30 @@ def _split(
 ) -> list[beam.PCollection[_Totals]]:
     """Writes the rows of a split; gives what was counted on the way."""
     name = work.split
-    paths = pipeline | f"Files[{name}]" >> beam.Create(files)
-    shards = (
-        paths
-        | f"Count[{name}]" >> beam.Map(_count)
+    tokenized = (
+        pipeline
+        | f"Files[{name}]" >> beam.Create(files)
+        | f"Read[{name}]" >> beam.FlatMap(_read)
+        | f"Spread[{name}]" >> beam.Reshuffle()
+        | f"Tokenize[{name}]" >> beam.ParDo(_Tokenize(work)).with_outputs(_COUNTS, main="documents")
+    )
+    shards = beam.pvalue.AsSingleton(
+        tokenized["documents"]
+        | f"Count[{name}]" >> beam.Map(len)
         | f"CountAll[{name}]" >> beam.CombineGlobally(sum)
         | f"Shards[{name}]" >> beam.Map(_shards, work.config.documents_per_shard)
     )
-    tokenized = (
-        paths
-        | f"Read[{name}]" >> beam.FlatMap(_read)
-        | f"Spread[{name}]" >> beam.Reshuffle()
-        | f"Tokenize[{name}]"
-        >> beam.ParDo(_Tokenize(work), beam.pvalue.AsSingleton(shards)).with_outputs(
-            _COUNTS, main="documents"
-        )
-    )
     written = (
         tokenized["documents"]
+        | f"Divide[{name}]" >> beam.FlatMap(_divide, shards)
         | f"Shard[{name}]" >> beam.GroupByKey()
-        | f"Write[{name}]" >> beam.ParDo(_Write(work), beam.pvalue.AsSingleton(shards))
+        | f"Write[{name}]" >> beam.ParDo(_Write(work), shards)
     )
     return [tokenized[_COUNTS], written]
 
 
 class _Tokenize(beam.DoFn):
-    """Keys and texts -> (shard, Documents) and what was read and left out."""
+    """Keys and texts -> Documents and what was read and left out."""
 
     def __init__(self, work: _Work):
         self._work = work
@@ -155,15 +153,13 @@ class _Tokenize(beam.DoFn):
     def setup(self) -> None:
         self._reader: TextReader = text_reader(self._work.config, self._work.vocabulary)
 
-    def process(self, batch: _Texts, shards: int) -> Iterator[Any]:
+    def process(self, batch: _Texts) -> Iterator[Any]:
         keys, texts = batch
         kept = [row for row, key in enumerate(keys) if key not in self._work.held_out]
         documents = self._reader.documents(
             [keys[row] for row in kept], [texts[row] for row in kept], self._work.config.seed
         )
-        numbers = np.array([shard_of(key, shards) for key in documents.keys], np.int64)
-        for shard in np.unique(numbers).tolist():
-            yield shard, documents.take(np.flatnonzero(numbers == shard))
+        yield documents
         counts = Counter(
             read=len(keys),
             held_out=len(keys) - len(kept),
@@ -206,25 +202,26 @@ def _copy_vocabulary(source: str, target: str) -> None:
             fileio.copy(os.path.join(source, name), os.path.join(target, name), overwrite=True)
 
 
-def _records(path: str) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(path, compression_type="GZIP")
-
-
-def _count(path: str) -> int:
-    return sum(len(batch) for batch in _records(path).batch(_READ_BATCH))
-
-
 def _shards(documents: int, documents_per_shard: int) -> int:
-    """Of the documents read, so before any is left out: it need not be exact."""
     return max(1, round(documents / documents_per_shard))
+
+
+def _divide(documents: Documents, shards: int) -> Iterator[tuple[int, Documents]]:
+    numbers = np.array([shard_of(key, shards) for key in documents.keys], np.int64)
+    for shard in np.unique(numbers).tolist():
+        yield shard, documents.take(np.flatnonzero(numbers == shard))
 
 
 def _read(path: str) -> Iterator[_Texts]:
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("key", "text")}
-    for serialized in _records(path).batch(_READ_BATCH).prefetch(1):
+    records = tf.data.TFRecordDataset(path, compression_type="GZIP")
+    for serialized in records.batch(_READ_BATCH).prefetch(1):
         rows = tf.io.parse_example(serialized, spec)
         yield rows["key"].numpy().tolist(), rows["text"].numpy().tolist()
 
 
 def _sum(counts: Iterable[_Totals]) -> _Totals:
-    return sum(counts, Counter())
+    total: _Totals = Counter()
+    for part in counts:
+        total.update(part)
+    return total

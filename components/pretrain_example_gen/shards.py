@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -107,12 +107,15 @@ def check_shard(path: str, held_out: HeldOut) -> Counter[str]:
 def _document_keys(path: str) -> Iterator[tf.RaggedTensor]:
     spec = {"document_keys": tf.io.RaggedFeature(tf.string)}
     records = tf.data.TFRecordDataset(path, compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH):
+    for serialized in records.batch(_READ_BATCH).prefetch(1):
         yield tf.io.parse_example(serialized, spec)["document_keys"]
 
 
 def write_report(
-    counts: Counter[tuple[str, str]], uri: str, splits: list[str], config: PretrainExamplesConfig
+    counts: Mapping[tuple[str, str], int],
+    uri: str,
+    splits: list[str],
+    config: PretrainExamplesConfig,
 ) -> None:
     """Writes `report.json`: the settings, and for each split its counts and how full its rows are.
 
@@ -127,7 +130,7 @@ def write_report(
     """
     report = {"config": config.model_dump(mode="json"), "splits": {}}
     for split in splits:
-        found = {name: counts[split, name] for name in COUNTED}
+        found = {name: counts.get((split, name), 0) for name in COUNTED}
         if not found["rows"]:
             raise ValueError(
                 f"split {split} gives no row: of {found['read']} documents {found['held_out']} are held "

@@ -2,22 +2,26 @@
 
 import abc
 import hashlib
+import itertools
 import os
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents, starts
 from components.pretrain_example_gen.rows import Frame
 from components.pretrain_example_gen.sentences import split_sentences
+from models.gpt.sentencepiece_tokenizer import (
+    SentencepieceTokenizer,
+    read_sentencepiece_model,
+)
 from models.tokenizer import CLS, SEP, BertTokenizer, read_vocabulary
 
 WORDPIECE_FILE = "vocab.txt"
 SENTENCEPIECE_FILE = "sentencepiece.model"
-END_OF_DOCUMENT = "<|endoftext|>"
+_PARALLEL = 4
 
 
 class TextReader(abc.ABC):
@@ -60,36 +64,42 @@ class BertReader(TextReader):
 
     def __init__(self, vocabulary_file: str):
         vocabulary = read_vocabulary(vocabulary_file)
-        tokenizer = BertTokenizer(vocabulary, max_length=2)
+        self._tokenizer = BertTokenizer(vocabulary, max_length=2)
         self.frame = Frame(vocabulary.index(CLS), vocabulary.index(SEP))
         self._pieces = tf.function(
-            tokenizer.pieces, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+            self._in_parts, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
 
     def _sentences(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         split = [split_sentences(text.decode()) for text in texts]
         counts = np.array([len(sentences) for sentences in split], np.int64)
-        pieces = self._pieces(tf.constant([text for part in split for text in part], tf.string))
-        return pieces.values.numpy(), pieces.row_lengths().numpy().astype(np.int64), counts
+        token_ids, lengths = self._pieces(
+            tf.constant([sentence for sentences in split for sentence in sentences], tf.string)
+        )
+        return token_ids.numpy(), lengths.numpy(), counts
+
+    def _in_parts(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Ids, int32, and their number by text, int64; the parts are independent, so they run at once."""
+        bounds = [tf.size(texts) * part // _PARALLEL for part in range(_PARALLEL + 1)]
+        parts = [
+            self._tokenizer.pieces(texts[first:end]) for first, end in itertools.pairwise(bounds)
+        ]
+        lengths = tf.concat([part.row_lengths() for part in parts], axis=0)
+        return tf.concat([part.values for part in parts], axis=0), tf.cast(lengths, tf.int64)
 
 
 class SentencePieceReader(TextReader):
     """Byte-pair ids of whole documents, each with the end token behind it."""
 
     def __init__(self, model_file: str):
-        """Loads the model.
-
-        Raises:
-            ValueError: it has no `<|endoftext|>`.
-        """
-        with tf.io.gfile.GFile(model_file, "rb") as file:
-            self._tokenizer = tf_text.SentencepieceTokenizer(file.read(), out_type=tf.int32)
-        self._end = int(self._tokenizer.string_to_id(END_OF_DOCUMENT))
-        if self._tokenizer.id_to_string(self._end) != END_OF_DOCUMENT:
-            raise ValueError(f"{model_file}: the vocabulary lacks {END_OF_DOCUMENT}")
+        tokenizer = SentencepieceTokenizer(read_sentencepiece_model(model_file))
+        self._end = tokenizer.end_id
+        self._pieces = tf.function(
+            tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
 
     def _sentences(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pieces = self._tokenizer.tokenize(tf.constant(list(texts), tf.string))
+        pieces = self._pieces(tf.constant(list(texts), tf.string))
         lengths = pieces.row_lengths().numpy().astype(np.int64)
         ends = np.cumsum(lengths)[lengths > 0]
         token_ids = np.insert(pieces.values.numpy(), ends, self._end)

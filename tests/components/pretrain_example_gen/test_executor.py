@@ -161,8 +161,11 @@ def sentencepiece_folder(tmp_path_factory):
         pad_id=0,
         unk_id=1,
         bos_id=-1,
-        eos_id=2,
-        eos_piece="<|endoftext|>",
+        eos_id=-1,
+        control_symbols=["<|endoftext|>"],
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
         minloglevel=2,
     )
     (folder / "sentencepiece.model").write_bytes(model.getvalue())
