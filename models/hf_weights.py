@@ -1,4 +1,4 @@
-"""Import of BERT weights from a Hugging Face folder (config.json, model.safetensors, vocab.txt)."""
+"""BERT weights from a Hugging Face folder (config.json, model.safetensors, vocab.txt), and back."""
 
 import json
 from pathlib import Path
@@ -86,7 +86,16 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
     """
     config = read_backbone_config(folder)
     backbone = build_backbone(config)
-    path = Path(folder) / "model.safetensors"
+    assign_backbone(backbone, Path(folder) / "model.safetensors")
+    return backbone, config
+
+
+def assign_backbone(backbone: keras.Model, path: Path) -> None:
+    """Gives a model of `build_backbone`, of either form, the weights in a model.safetensors.
+
+    Raises:
+        WeightsError: see `load_backbone`.
+    """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
     with safetensors.safe_open(path, framework="numpy") as tensors:
@@ -109,7 +118,18 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
                     )
             value = np.concatenate(parts)
             variable.assign(value.T if variable.name == "kernel" else value)
-    return backbone, config
+
+
+def backbone_tensors(backbone: keras.Model) -> dict[str, np.ndarray]:
+    """The weights of a model of `build_backbone` by Hugging Face's names, in its shapes: float32."""
+    tensors = {}
+    for variable in backbone.trainable_variables:
+        value, names = variable.numpy(), hf_names(variable.path)
+        parts = np.split(value.T if variable.name == "kernel" else value, len(names))
+        tensors |= {
+            name: np.ascontiguousarray(part) for name, part in zip(names, parts, strict=True)
+        }
+    return tensors
 
 
 def hf_names(variable_path: str) -> list[str]:

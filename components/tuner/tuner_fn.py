@@ -16,7 +16,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.fingerprint import code_fingerprint
-from components.trainer.run_fn import Splits, TrainerSettings, run_key, train_classifier
+from components.trainer.run_fn import Splits, TrainerSettings, train_classifier
+from components.trainer.runs import run_key
 from components.tuner.config import Range, TuningConfig, apply_values, number_kinds
 from models.config import Config
 from models.history import History

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer.run_fn import CLASSIFIER_FOLDER, METRICS_FILE, TrainerSettings, run_fn
+from components.trainer.run_fn import CLASSIFIER_FOLDER, TrainerSettings, run_fn
+from components.trainer.runs import METRICS_FILE
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, TrainingConfig
 
