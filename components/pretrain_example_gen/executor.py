@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent import futures
 from typing import Any
 
 import apache_beam as beam
@@ -18,7 +19,7 @@ from tfx.types import artifact_utils
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
-from components.pretrain_example_gen.shards import check_shard, write_report, write_shard
+from components.pretrain_example_gen.shards import make_rows, write_checked, write_report
 from components.pretrain_example_gen.text import (
     SENTENCEPIECE_FILE,
     WORDPIECE_FILE,
@@ -169,13 +170,20 @@ class _Tokenize(beam.DoFn):
 
 
 class _Write(beam.DoFn):
-    """(shard, Documents) -> what was written, and found right when read again."""
+    """(shard, Documents) -> what was written, and found right when read again.
+
+    While a thread writes and checks one shard, the next one's rows are made.
+    """
 
     def __init__(self, work: _Work):
         self._work = work
 
     def setup(self) -> None:
         self._frame = text_reader(self._work.config, self._work.vocabulary).frame
+        self._thread = futures.ThreadPoolExecutor(max_workers=1)
+
+    def start_bundle(self) -> None:
+        self._writing: list[futures.Future[Counter[str]]] = []
 
     def process(self, element: tuple[int, Iterable[Documents]], shards: int) -> Iterator[_Totals]:
         shard, parts = element
@@ -183,8 +191,21 @@ class _Write(beam.DoFn):
         path = os.path.join(work.folder, f"data_tfrecord-{shard:05}-of-{shards:05}.gz")
         documents = Documents.joined(list(parts))
         seed = f"{work.config.seed} {work.split} {shard}"
-        yield work.totals(write_shard(documents, path, seed, self._frame, work.config))
-        yield work.totals(check_shard(path, work.held_out))
+        rows, counts = make_rows(documents, seed, self._frame, work.config)
+        yield work.totals(counts)
+        yield from self._written()
+        self._writing.append(self._thread.submit(write_checked, rows, path, work.held_out))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from map(beam.transforms.window.GlobalWindows.windowed_value, self._written())
+
+    def teardown(self) -> None:
+        self._thread.shutdown()
+
+    def _written(self) -> Iterator[_Totals]:
+        """Waits for the shard that is being written, so that there is never more than one."""
+        while self._writing:
+            yield self._work.totals(self._writing.pop().result())
 
 
 def _files(examples: types.Artifact, split: str) -> list[str]:

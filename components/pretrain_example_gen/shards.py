@@ -37,29 +37,24 @@ class HeldOutError(ValueError):
     """A document that is held out was found in the rows written."""
 
 
-def write_shard(
-    documents: Documents, path: str, seed: str, frame: Frame | None, config: PretrainExamplesConfig
-) -> Counter[str]:
-    """Makes rows of a shard's documents and writes them, whole or not at all.
+def make_rows(
+    documents: Documents, seed: str, frame: Frame | None, config: PretrainExamplesConfig
+) -> tuple[list[bytes], Counter[str]]:
+    """Makes the rows of a shard.
 
     Args:
         documents: in any order.
-        path: of the gzipped TFRecord file.
         seed: of the shard's random choices.
         frame: special ids around segments, None for "clm".
         config: the settings.
 
     Returns:
-        How many `documents`, `sentences`, `document_tokens`, `sequences`, `random_next`, `rows` and
-        `tokens` (special ids included, padding not).
+        Serialized tf.train.Examples; and how many `documents`, `sentences`, `document_tokens`, `sequences`,
+        `random_next`, `rows` and `tokens` (special ids included, padding not).
     """
     documents = documents.in_order()
     sequences, order, sizes = _rows(documents, seed, frame, config)
-    with tf.io.TFRecordWriter(path + ".part", _GZIP) as writer:
-        for row in serialize(documents, sequences, order, sizes, frame):
-            writer.write(row)
-    fileio.rename(path + ".part", path, overwrite=True)
-    return Counter(
+    counts = Counter(
         documents=len(documents),
         sentences=len(documents.sentence_lengths),
         document_tokens=len(documents.token_ids),
@@ -68,6 +63,23 @@ def write_shard(
         rows=len(sizes),
         tokens=int(sequence_lengths(sequences, frame).sum()),
     )
+    return serialize(documents, sequences, order, sizes, frame), counts
+
+
+def write_checked(rows: list[bytes], path: str, held_out: HeldOut) -> Counter[str]:
+    """Writes a gzipped TFRecord file, whole or not at all, and checks what is in it.
+
+    Returns:
+        As `check_shard`.
+
+    Raises:
+        HeldOutError: a row is from a held-out document.
+    """
+    with tf.io.TFRecordWriter(path + ".part", _GZIP) as writer:
+        for row in rows:
+            writer.write(row)
+    fileio.rename(path + ".part", path, overwrite=True)
+    return check_shard(path, held_out)
 
 
 def _rows(
