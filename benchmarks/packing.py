@@ -2,10 +2,10 @@
 
 `python -m benchmarks.packing --rounds 5 --json FILE` times, `--rounds 0 --seeds 3` compares what is learned.
 
-The same sequences (a title with its abstract each), model, masks a sequence, and about as many tokens an
-update. "grouped" is what the training loop does with rows that are not packed: a batch holds like lengths,
-padded to the longest. To time them, the contenders take turns in a few updates. To compare them, each learns
-all sequences once, with several seeds, and is evaluated on other sequences, the same for all.
+The same sequences (what PretrainExampleGen makes of titles and abstracts), model, masks a sequence, and about
+as many tokens an update. "grouped" is what the training loop does with rows that are not packed: a batch
+holds like lengths, padded to the longest. To time them, the contenders take turns in a few updates. To
+compare them, each learns all sequences once, with several seeds, and is evaluated on others, never packed.
 """
 
 import os
@@ -15,7 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import argparse
 import itertools
 import json
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,7 +31,10 @@ from benchmarks.alternating import alternate, compare, spread
 from components.example_gen.records import Record
 from components.medline_example_gen.config import MedlineConfig
 from components.medline_example_gen.executor import MedlineReader
-from components.pretrain_example_gen.packing import pack
+from components.pretrain_example_gen.config import Objective, PretrainExamplesConfig
+from components.pretrain_example_gen.documents import Documents
+from components.pretrain_example_gen.shards import make_rows
+from components.pretrain_example_gen.text import BertReader
 from models.batching import Plan, distribute
 from models.config import BackboneConfig, MaskingConfig, OptimizerConfig, PresetName, TrainingConfig
 from models.masking import MaskedRows, Masking
@@ -38,70 +43,93 @@ from models.precision import LossScale
 from models.pretrainer import build_pretrainer
 from models.sequence_rows import SequenceRows
 from models.tasks import BertPretraining
-from models.tokenizer import BertTokenizer, read_vocabulary
+from models.tokenizer import read_vocabulary
 from models.updates import Updates
 from pipeline.datasets.fetch import fetch
 
 LENGTH = 512
 PACKED, PADDED, GROUPED = "packed", "padded to 512", "grouped"
-_EVAL_SEQUENCES = 200
+_EVAL_DOCUMENTS = 200
 
 Form = tuple[SequenceRows, Plan]
 
 
-def read_sequences(vocabulary: list[str], count: int) -> list[list[int]]:
-    """The ids of the first titles with abstracts, at most 512 each, in a random order."""
+class Data:
+    """What PretrainExampleGen makes of PubMed titles with abstracts: packed, one a row, and held out.
+
+    Args:
+        objective: "mlm_nsp" or "mlm".
+        count: documents to learn from.
+        folder: for scratch files.
+    """
+
+    def __init__(self, objective: Objective, count: int, folder: str):
+        self._objective, self._folder = objective, Path(folder)
+        reader = BertReader(str(fetch("minilm_l6") / "vocab.txt"))
+        records = list(itertools.islice(_records(), count + _EVAL_DOCUMENTS))
+        keys, texts = ([getattr(r, name).encode() for r in records] for name in ("key", "text"))
+        everything = reader.documents(keys, texts, seed=0).in_order()
+        self._frame = reader.frame
+        numbers = np.arange(len(everything))
+        train, held_out = numbers[_EVAL_DOCUMENTS:], numbers[:_EVAL_DOCUMENTS]
+        self.packed = self._rows(everything.take(train), packing=True)
+        self.single = self._rows(everything.take(train), packing=False)
+        self.held_out = self._rows(everything.take(held_out), packing=False)
+
+    def _rows(self, documents: Documents, packing: bool) -> SequenceRows:
+        config = PretrainExamplesConfig(
+            objective=self._objective, max_length=LENGTH, packing=packing
+        )
+        file = str(self._folder / "rows.gz")
+        rows, _ = make_rows(documents, "0", self._frame, config)
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            for row in rows:
+                writer.write(row)
+        return SequenceRows.read([file])
+
+    def forms(self, rows: int) -> dict[str, Form]:
+        """Rows and batches of each form.
+
+        Args:
+            rows: packed, of a batch; the others hold as many as have about as many tokens.
+        """
+        tokens = rows * self.packed.lengths.mean()
+
+        def at_full_length(data: SequenceRows, batch_size: int) -> Plan:
+            return Plan(np.full(len(data), LENGTH), batch_size, seed=0)
+
+        padded = round(tokens / self.single.lengths.mean())
+        return {
+            PACKED: (self.packed, at_full_length(self.packed, rows)),
+            PADDED: (self.single, at_full_length(self.single, padded)),
+            GROUPED: (self.single, Plan(self.single.lengths, None, round(tokens), seed=0)),
+        }
+
+    def __str__(self) -> str:
+        lengths = self.single.lengths
+        return (
+            f"{len(lengths):,} sequences, {lengths.sum():,} ids, mean {lengths.mean():.0f}; "
+            f"{len(self.packed):,} packed rows, {self.packed.lengths.mean() / LENGTH:.1%} full; "
+            f"padded rows {lengths.mean() / LENGTH:.1%} full"
+        )
+
+
+def _records() -> Iterator[Record]:
     reader = MedlineReader(MedlineConfig())
     files = sorted(fetch("pubmed_sample").glob("*.xml.gz"))
     # By turns, for the files are 45 years apart.
-    outcomes = itertools.chain.from_iterable(
-        zip(*(reader.read(str(file)) for file in files), strict=False)
-    )
-    records = (outcome for outcome in outcomes if isinstance(outcome, Record))
-    texts = [record.text for record in itertools.islice(records, count)]
-    ids = BertTokenizer(vocabulary, LENGTH)(tf.constant(texts)).to_list()
-    return [ids[i] for i in np.random.default_rng(0).permutation(len(ids))]
-
-
-def lay_out(sequences: list[list[int]], rows: int, seed: int) -> dict[str, Form]:
-    """Rows and batches of each form.
-
-    Args:
-        sequences: ids.
-        rows: packed, of a batch; the others hold as many as have about as many tokens.
-        seed: of the batches' order.
-    """
-    lengths = np.array([len(ids) for ids in sequences])
-    order, sizes = pack(lengths, LENGTH)
-    packed = _rows([sequences[i] for i in order], sizes)
-    single = _rows(sequences, np.ones(len(sequences), np.int64))
-    tokens = rows * lengths.sum() / len(packed)
-
-    def at_full_length(data: SequenceRows, batch_size: int) -> Plan:
-        return Plan(np.full(len(data), LENGTH), batch_size, seed=seed)
-
-    return {
-        PACKED: (packed, at_full_length(packed, rows)),
-        PADDED: (single, at_full_length(single, round(tokens / lengths.mean()))),
-        GROUPED: (single, Plan(single.lengths, tokens_per_batch=round(tokens), seed=seed)),
-    }
-
-
-def _rows(sequences: list[list[int]], sizes: np.ndarray) -> SequenceRows:
-    iterator = iter(sequences)
-    rows = [list(itertools.islice(iterator, size)) for size in sizes]
-    second_starts = [[len(ids) for ids in row] for row in rows]
-    return SequenceRows.from_sequences(rows, second_starts, [[-1] * len(row) for row in rows])
+    for outcomes in zip(*(reader.read(str(file)) for file in files), strict=False):
+        yield from (outcome for outcome in outcomes if isinstance(outcome, Record))
 
 
 class Contender:
     """A model that learns from one form."""
 
-    def __init__(self, preset: PresetName, masking: Masking, form: Form, seed: int):
+    def __init__(self, preset: PresetName, masking: Masking, form: Form, seed: int = 0):
         keras.utils.set_random_seed(seed)
         rows, plan = form
         self._masking, self._strategy = masking, tf.distribute.get_strategy()
-        model = build_pretrainer(BackboneConfig.preset(preset), next_sentence=False)
+        model = build_pretrainer(BackboneConfig.preset(preset), rows.has_pairs)
         config = TrainingConfig(optimizer=OptimizerConfig(learning_rate=1e-3), seed=seed)
         self.updates_an_epoch = len(plan)
         optimizer = Optimizer(model, config.optimizer, len(plan))
@@ -134,35 +162,38 @@ def main() -> None:
     """Prints a table of each kind, and the figures as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", choices=get_args(PresetName), default="mini", help="(mini)")
-    parser.add_argument("--abstracts", type=int, default=2000, help="to learn from (2000)")
-    parser.add_argument("--rows", type=int, default=8, help="packed, of an update (8)")
+    parser.add_argument(
+        "--objective", choices=("mlm_nsp", "mlm"), default="mlm_nsp", help="(mlm_nsp)"
+    )
+    parser.add_argument("--documents", type=int, default=2000, help="to learn from (2000)")
+    parser.add_argument("--rows", type=int, default=16, help="packed, of an update (16)")
     parser.add_argument("--rounds", type=int, default=5, help="of timing (5)")
-    parser.add_argument("--updates", type=int, default=4, help="of a turn (4)")
+    parser.add_argument("--updates", type=int, default=2, help="of a turn (2)")
     parser.add_argument("--seeds", type=int, default=0, help="to train with to the end (0)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    vocabulary = read_vocabulary(fetch("minilm_l6") / "vocab.txt")
-    masking = Masking(vocabulary, MaskingConfig())
-    sequences = read_sequences(vocabulary, arguments.abstracts + _EVAL_SEQUENCES)
-    held_out, sequences = sequences[:_EVAL_SEQUENCES], sequences[_EVAL_SEQUENCES:]
-    forms = lay_out(sequences, arguments.rows, seed=0)
-    _describe(sequences, forms)
-    rows = []
+    preset, masking = (
+        arguments.preset,
+        Masking(read_vocabulary(fetch("minilm_l6") / "vocab.txt"), MaskingConfig()),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        data = Data(arguments.objective, arguments.documents, folder)
+    print(data)
+    forms, rows = data.forms(arguments.rows), []
     if arguments.rounds:
-        made = {name: Contender(arguments.preset, masking, form, 0) for name, form in forms.items()}
-        rows += _time(made, arguments.rounds, arguments.updates, arguments.preset)
+        made = {name: Contender(preset, masking, form) for name, form in forms.items()}
+        rows += _time(made, arguments)
     if arguments.seeds:
-        evaluation = _rows(held_out, np.ones(len(held_out), np.int64))
         losses = alternate(
             {
-                name: lambda seed, name=name: _trained_loss(
-                    Contender(arguments.preset, masking, forms[name], seed), evaluation
+                name: lambda seed, form=form: _trained_loss(
+                    Contender(preset, masking, form, seed), data.held_out
                 )
-                for name in forms
+                for name, form in forms.items()
             },
             arguments.seeds,
         )
-        rows += _compare_losses(losses, arguments.preset)
+        rows += _compare_losses(losses, arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -172,61 +203,46 @@ def _trained_loss(contender: Contender, evaluation: SequenceRows) -> float:
     return contender.eval_loss(evaluation)
 
 
-def _time(
-    contenders: dict[str, Contender], rounds: int, updates: int, preset: str
-) -> list[dict[str, Any]]:
+def _time(contenders: dict[str, Contender], arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for contender in contenders.values():
         contender.train(2)  # traces and compiles
 
     def cost(contender: Contender) -> float:
-        seconds, tokens = contender.train(updates)
+        seconds, tokens = contender.train(arguments.updates)
         return 1e6 * seconds / tokens
 
     costs = alternate(
-        {name: lambda _, one=one: cost(one) for name, one in contenders.items()}, rounds
+        {name: lambda _, one=one: cost(one) for name, one in contenders.items()}, arguments.rounds
     )
-    rows = [
-        compare(
-            "packing", f"{preset}: {PACKED} beside {name}", costs[PACKED], costs[name], "µs/token"
-        )
-        for name in (PADDED, GROUPED)
-    ]
-    table = Table(
-        "", "µs/token", "tokens/s", title=f"{preset}, {rounds} rounds of {updates} updates"
-    )
+    what = f"{arguments.preset}, {arguments.objective}"
+    title = f"{what}: {arguments.rounds} rounds of {arguments.updates} updates"
+    table = Table("", "µs/token", "tokens/s", title=title)
     for name, values in costs.items():
         table.add_row(name, spread(values), f"{1e6 / np.median(values):,.0f}")
     console = Console()
     console.print(table)
-    for name, row in zip((PADDED, GROUPED), rows, strict=True):
+    rows = []
+    for name in (PADDED, GROUPED):
+        work = f"{what}: {PACKED} beside {name}"
+        row = compare("packing", work, costs[PACKED], costs[name], "µs/token")
         ratio = f"{row['ratio']:.2f} ({row['ratio_min']:.2f} – {row['ratio_max']:.2f})"
         console.print(f"packed is {ratio} times as fast as {name}", highlight=False)
+        rows.append(row)
     return rows
 
 
-def _compare_losses(losses: dict[str, list[float]], preset: str) -> list[dict[str, Any]]:
-    table = Table(
-        "", "eval loss", title=f"{preset}, each sequence once, {len(losses[PACKED])} seeds"
-    )
+def _compare_losses(
+    losses: dict[str, list[float]], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    what = f"{arguments.preset}, {arguments.objective}: eval mlm loss"
+    table = Table("", "nats a mask", title=f"{what} after one epoch, {arguments.seeds} seeds")
     for name, values in losses.items():
         table.add_row(name, spread(values, 3))
     Console().print(table)
     return [
-        compare(
-            "packing", f"{preset}: eval loss beside {name}", losses[PACKED], losses[name], "nats"
-        )
+        compare("packing", f"{what} beside {name}", losses[PACKED], losses[name], "nats")
         for name in (PADDED, GROUPED)
     ]
-
-
-def _describe(sequences: list[list[int]], forms: dict[str, Form]) -> None:
-    lengths = np.array([len(ids) for ids in sequences])
-    packed, _ = forms[PACKED]
-    print(
-        f"{len(lengths):,} sequences, {lengths.sum():,} ids, mean {lengths.mean():.0f}, "
-        f"{(lengths == LENGTH).mean():.1%} cut; {len(packed):,} packed rows, "
-        f"{lengths.sum() / len(packed) / LENGTH:.1%} full; padded rows {lengths.mean() / LENGTH:.1%} full"
-    )
 
 
 if __name__ == "__main__":
