@@ -1,22 +1,12 @@
 """Size of a GPT decoder, in a module without TensorFlow."""
 
-from typing import Any, Literal
+from typing import Any
 
 import pydantic
 
-from models.config import Config
+from models.config import BackboneConfig, Config, PresetName
 
-Preset = Literal["tiny", "mini", "small", "medium", "base"]
-
-# layers, hidden size: those of the small BERTs of arXiv 1908.08962, with heads of 64 as everywhere.
-_PRESETS: dict[str, tuple[int, int]] = {
-    "tiny": (2, 128),
-    "mini": (4, 256),
-    "small": (4, 512),
-    "medium": (8, 512),
-    "base": (12, 768),
-}
-_HEAD_SIZE = 64
+_SIZES = {"num_layers", "num_heads", "hidden_dim", "intermediate_dim"}
 
 
 class GptConfig(Config):
@@ -49,20 +39,14 @@ class GptConfig(Config):
         return self
 
     @classmethod
-    def preset(cls, name: Preset, vocabulary_size: int, **changes: Any) -> "GptConfig":
-        """A size by name; "base" is GPT-2's smallest.
+    def preset(cls, name: PresetName, **others: Any) -> "GptConfig":
+        """A decoder of the size of the BERT with this name; "base" is GPT-2's smallest.
 
         Args:
-            name: "tiny" (2 layers of 128), "mini" (4 of 256), "small" (4 of 512), "medium" (8 of 512) or
-                "base" (12 of 768).
-            vocabulary_size: the tokenizer's.
-            **changes: other fields, or other values of them.
+            name: of the size.
+            others: fields of the config, `vocabulary_size` among them.
+
+        Raises:
+            KeyError: no such size.
         """
-        layers, hidden = _PRESETS[name]
-        sizes = {
-            "num_layers": layers,
-            "num_heads": hidden // _HEAD_SIZE,
-            "hidden_dim": hidden,
-            "intermediate_dim": 4 * hidden,
-        }
-        return cls(vocabulary_size=vocabulary_size, **sizes | changes)
+        return cls(**BackboneConfig.preset(name).model_dump(include=_SIZES) | others)
