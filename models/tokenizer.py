@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
-from tensorflow_text.core.pybinds import (
-    pywrap_fast_bert_normalizer_model_builder,
-    pywrap_fast_wordpiece_tokenizer_model_builder,
-)
+from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder
+
+from models.bert_normalizer import CHINESE, normalizer_model, stand_in
 
 PAD, UNK, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-_MAX_BYTES_PER_WORD = 100  # as in BERT's WordpieceTokenizer: a longer word becomes [UNK]
+_MAX_WORD = 100  # characters, as in BERT's WordpieceTokenizer: a longer word becomes [UNK]
+_LONG_WORDS = rf"[^ !-/:-@\[-`{{-~{CHINESE}]{{{_MAX_WORD + 1},}}"
+_UNKNOWN_WORD = "\U0010fffd"  # normalized text has no such character, nor has a vocabulary
 
 
 class VocabularyError(ValueError):
@@ -53,10 +54,10 @@ def _check(tokens: Sequence[str]) -> None:
 
 
 class BertTokenizer:
-    """Uncased BERT tokenization (arXiv 1810.04805) by tf-text's FastBertTokenizer (arXiv 2012.15524).
+    """Uncased BERT tokenization (arXiv 1810.04805) by tf-text's two fast ops (arXiv 2012.15524).
 
-    Text is lowercased, NFD-normalised and stripped of accents; special tokens are added here, since the
-    op would split a literal "[SEP]" as it splits any other text.
+    The ids are those of Hugging Face's uncased BERT tokenizer, with one difference that is meant: a literal
+    "[SEP]" is text like any other. Special tokens are added here, so that no text can forge them.
 
     Args:
         vocabulary: tokens by id, with [PAD], [UNK], [CLS] and [SEP] among them; [PAD] must have id 0.
@@ -96,22 +97,20 @@ class BertTokenizer:
         Returns:
             int32 [n, (ids)].
         """
-        wordpiece, normalizer = _model_buffers(self.vocabulary)
         # Built at each trace, from ready buffers: the ops hold their model as a constant of the graph they
         # are called in, so that a SavedModel needs neither assets nor tables.
-        tokenizer = tf_text.FastBertTokenizer(
-            token_out_type=tf.int32,
-            fast_wordpiece_model_buffer=tf.constant(wordpiece),
-            fast_bert_normalizer_model_buffer=tf.constant(normalizer),
+        normalizer = tf_text.FastBertNormalizer(model_buffer=tf.constant(normalizer_model()))
+        wordpiece = tf_text.FastWordpieceTokenizer(
+            model_buffer=tf.constant(_wordpiece_model(self.vocabulary)), token_out_type=tf.int32
         )
-        return tokenizer.tokenize(texts)
+        words = tf.strings.regex_replace(normalizer.normalize(texts), _LONG_WORDS, _UNKNOWN_WORD)
+        return wordpiece.tokenize(words)
 
 
 @functools.lru_cache(maxsize=4)
-def _model_buffers(vocabulary: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The two ops' flatbuffers (uint8); building them takes about a second for 30,522 tokens."""
-    wordpiece = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model(
-        list(vocabulary), _MAX_BYTES_PER_WORD, "##", UNK, False, False
+def _wordpiece_model(vocabulary: tuple[str, ...]) -> np.ndarray:
+    """The op's flatbuffer (uint8); building it takes about a second for 30,522 tokens."""
+    model = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model(
+        [stand_in(token) for token in vocabulary], _MAX_WORD * 4, "##", UNK, False, False
     )
-    normalizer = pywrap_fast_bert_normalizer_model_builder.build_fast_bert_normalizer_model(True)
-    return np.frombuffer(wordpiece, np.uint8), np.frombuffer(normalizer, np.uint8)
+    return np.frombuffer(model, np.uint8)
