@@ -79,7 +79,7 @@ HUB_NAMES = {
 }
 
 
-def test_logits_are_those_of_keras_hub(gpt, gpt_config):
+def test_logits_and_slopes_are_those_of_keras_hub(gpt, gpt_config):
     """Rows of one sequence, padded, with keras-hub's GPT-2 holding the same weights."""
     sizes = gpt_config.model_dump()
     hub = keras_hub.models.GPT2Backbone(**sizes)
@@ -99,11 +99,22 @@ def test_logits_are_those_of_keras_hub(gpt, gpt_config):
     for variable in hub.trainable_variables:
         variable.assign(expected[variable.path].reshape(variable.shape))
 
-    mask = np.arange(9) < np.array([[9], [4], [1]])
-    states = hub({"token_ids": IDS, "padding_mask": mask.astype(np.int32)})
-    theirs = hub.token_embedding(states, reverse=True).numpy()
-    ours = gpt(inputs(IDS, mask.astype(np.int32))).numpy()
-    np.testing.assert_allclose(ours[mask], theirs[mask], atol=1e-4)
+    mask = (np.arange(9) < np.array([[9], [4], [1]])).astype(np.int32)
+    with tf.GradientTape(persistent=True) as tape:
+        states = hub({"token_ids": IDS, "padding_mask": mask})
+        theirs = hub.token_embedding(states, reverse=True) * mask[..., None]
+        ours = gpt(inputs(IDS, mask)) * mask[..., None]
+        losses = [tf.reduce_sum(tf.sin(logits)) for logits in (ours, theirs)]
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    for name in ("token_embedding/embeddings", "transformer_layer_0/feedforward_output/kernel"):
+        other = name.replace("feedforward_output", "feedforward_output_dense")
+        slopes = [
+            tf.convert_to_tensor(tape.gradient(loss, variable.value)).numpy()
+            for loss, model, path in zip(losses, (gpt, hub), (name, other), strict=True)
+            for variable in model.trainable_variables
+            if variable.path == path
+        ]
+        np.testing.assert_allclose(*slopes, atol=1e-4 * np.abs(slopes[1]).max())
 
 
 def test_a_token_sees_nothing_after_it(gpt):
