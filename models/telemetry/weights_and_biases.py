@@ -141,6 +141,11 @@ def _init(mode: Any, project: str, folder: Path, settings: dict[str, Any], run_i
         mode=mode,
         resume="allow" if mode == "online" else None,
         settings=wandb.Settings(
-            silent=True, console="off", disable_git=True, disable_code=True, **_PATIENCE
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            symlink=False,  # TFX removes what a preempted run leaves, and fails at a link to a folder
+            **_PATIENCE,
         ),
     )

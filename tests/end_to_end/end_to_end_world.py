@@ -1,11 +1,22 @@
 """A small world: three hundred rows that a two-layer model can learn, and a config for them."""
 
 import csv
+import json
+import multiprocessing
+import os
 import random
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import training_processes
+
+from pipeline.__main__ import app
 from pipeline.configs import PipelineConfig
 from pipeline.local_runner import NodeRun
+
+ROOT = Path(__file__).resolve().parents[2]
+# TFX, which takes ten seconds to import. This module is imported before the server is started.
+multiprocessing.set_forkserver_preload([*training_processes.PRELOADED, "pipeline.run"])
 
 TOPICS = {
     "heart": ["heart", "cardiac", "valve", "pulse"],
@@ -74,6 +85,18 @@ def settings(folder: Path, **changes: object) -> dict:
 
 def make_config(folder: Path, **changes: object) -> PipelineConfig:
     return PipelineConfig.model_validate(settings(folder, **changes))
+
+
+def start_command(config: dict, folder: Path, **environment: str) -> BaseProcess:
+    """Starts `python -m pipeline run` in a process of its own; its output goes to `folder`/log.txt."""
+    (folder / "config.yaml").write_text(json.dumps(config))
+    arguments = {"config": str(folder / "config.yaml")}
+    return training_processes.start(_run, arguments, folder / "log.txt", environment)
+
+
+def _run(config: str) -> None:
+    os.chdir(ROOT)
+    app(["run", "--config", config])
 
 
 class Recorder:

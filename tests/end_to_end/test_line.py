@@ -1,18 +1,31 @@
 """Whole runs of the line: it learns, it caches, it refuses, it serves."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from end_to_end_world import Recorder, make_config, make_rows, settings, write_csv
+from end_to_end_world import (
+    ROOT,
+    Recorder,
+    make_config,
+    make_rows,
+    settings,
+    start_command,
+    write_csv,
+)
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training_processes import exit_code
 
 from models.preemption import EXIT_PREEMPTED
+from pipeline.__main__ import EXIT_NOT_BLESSED
 from pipeline.predict import newest_version, predict
 from pipeline.run import new_run_id, run
 from serving.client import Client
@@ -20,8 +33,8 @@ from serving.process import ServerProcess
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 TRAINING_AND_AFTER = {"Trainer", "ServingValidator", "Evaluator", "Pusher"}
+UNTRAINED = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +42,21 @@ def first(world):
     return run(make_config(world), new_run_id(), Recorder())
 
 
+@pytest.fixture(scope="module")
+def untrained(world, first):
+    """The summary of a run whose model has learnt nothing, and who listened."""
+    listener = Recorder()
+    gate = {"min_accuracy": 0.8, "slices": ["label"], "slice_min_accuracy": {"label": 0.5}}
+    config = make_config(world, training=UNTRAINED, gate=gate)
+    return run(config, new_run_id(), listener), listener
+
+
 def states(summary: dict) -> set[str]:
     return {component["state"] for component in summary["components"].values()}
 
 
-def run_command(config: Path, project: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config)]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+def newest_summary(folder: Path) -> dict:
+    return json.loads(max(folder.glob("*/summary.json")).read_text())
 
 
 def checkpoints(folder: Path) -> set[Path]:
@@ -89,22 +110,17 @@ def test_unchanged_config_is_all_cached_and_pushes_nothing(world, first):
     assert again["metrics"] == first["metrics"]
 
 
-def test_another_learning_rate_reruns_training_and_what_follows(world, first):
-    listener = Recorder()
-    config = make_config(world, training={"epochs": 6, "optimizer": {"learning_rate": 4e-3}})
-    run(config, new_run_id(), listener)
+def test_other_training_reruns_it_and_what_follows(untrained):
+    _, listener = untrained
     ran = {node for node, state in listener.states.items() if state == "ran"}
     assert ran == TRAINING_AND_AFTER
 
 
-def test_a_bad_model_is_refused(world, first):
-    before = versions(world)
-    untrained = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
-    gate = {"min_accuracy": 0.8, "slices": ["label"], "slice_min_accuracy": {"label": 0.5}}
-    summary = run(make_config(world, training=untrained, gate=gate), new_run_id(), Recorder())
+def test_a_bad_model_is_refused(world, first, untrained):
+    summary, _ = untrained
     assert summary["status"] == "not_blessed"
     assert summary["pushed"] is None
-    assert versions(world) == before
+    assert versions(world) == [Path(first["pushed"]["path"]).name]
     reasons = "\n".join(summary["blessing"]["reasons"])
     assert "accuracy on all test examples is" in reasons
     assert "asked at least 0.8" in reasons
@@ -112,11 +128,9 @@ def test_a_bad_model_is_refused(world, first):
     assert "against the baseline" in reasons
 
 
-def test_a_model_worse_than_the_blessed_one_is_refused_by_that_alone(world, first):
-    untrained = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
-    summary = run(
-        make_config(world, training=untrained, gate={"min_accuracy": 0.0}), new_run_id(), Recorder()
-    )
+def test_a_model_worse_than_the_blessed_one_is_refused_by_that_alone(world, untrained):
+    config = make_config(world, training=UNTRAINED, gate={"min_accuracy": 0.0})
+    summary = run(config, new_run_id(), Recorder())
     assert summary["status"] == "not_blessed"
     [reason] = summary["blessing"]["reasons"]
     assert "against the baseline" in reason
@@ -142,39 +156,48 @@ def test_bad_rows_stop_the_line_and_are_kept(tmp_path, world):
     assert "Trainer" not in summary["components"]
 
 
-def test_same_seed_gives_the_same_model(world, first, tmp_path):
-    elsewhere = make_config(world, root=str(tmp_path))
-    again = run(elsewhere, new_run_id(), Recorder())
-    assert again["metrics"]["train"] == first["metrics"]["train"]
+def test_a_run_that_was_preempted_and_killed_ends_as_if_it_had_not_been(world, first, tmp_path):
+    config = settings(world, root=str(tmp_path / "runs"))
+    config["training"] |= {"checkpoint": {"every_seconds": 0}, "wandb_project": "tests"}
+
+    def start() -> BaseProcess:
+        return start_command(config, tmp_path, WANDB_MODE="offline")
+
+    log = tmp_path / "log.txt"
+    for number, code in ((signal.SIGTERM, EXIT_PREEMPTED), (signal.SIGKILL, -signal.SIGKILL)):
+        before = checkpoints(tmp_path)
+        process = start()
+        while process.is_alive() and not checkpoints(tmp_path) - before:
+            time.sleep(0.01)
+        os.kill(process.pid, number)
+        assert exit_code(process) == code, log.read_text()
+    assert exit_code(start()) == 0, log.read_text()
+    assert "going on after update" in log.read_text()
+    summary = newest_summary(tmp_path / "runs/tiny")
+    assert summary["metrics"]["train"] == first["metrics"]["train"]
     texts = tf.constant([row["text"] for row in make_rows(5, seed=3)])
     one, other = (
         tf.saved_model.load(s["pushed"]["path"]).signatures["serving_text"](text=texts)[
             "probabilities"
         ]
-        for s in (first, again)
+        for s in (first, summary)
     )
     tf.debugging.assert_equal(one, other)
-
-
-def test_a_run_that_was_preempted_and_killed_ends_as_if_it_had_not_been(world, first, tmp_path):
-    config = settings(world, root=str(tmp_path / "runs"))
-    config["training"] |= {"checkpoint": {"every_seconds": 0}}
-    (tmp_path / "tiny.yaml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "pipeline", "run", "--config", str(tmp_path / "tiny.yaml")]
-    for number, code in ((signal.SIGTERM, EXIT_PREEMPTED), (signal.SIGKILL, -signal.SIGKILL)):
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        before = checkpoints(tmp_path)
-        while process.poll() is None and not checkpoints(tmp_path) - before:
-            time.sleep(0.01)
-        process.send_signal(number)
-        _, errors = process.communicate()
-        assert process.returncode == code, errors
-    completed = run_command(tmp_path / "tiny.yaml", ROOT)
-    assert completed.returncode == 0, completed.stderr
-    assert "going on after update" in completed.stderr
-    newest = max((tmp_path / "runs/tiny").glob("*/summary.json"))
-    assert json.loads(newest.read_text())["metrics"]["train"] == first["metrics"]["train"]
     assert not checkpoints(tmp_path)
+
+    # TFX gives each attempt a folder of its own, and removes that of one that SIGTERM ended. The last one's
+    # curve is whole, and it is the run that the killed one was.
+    [folder] = summary["artifacts"]["Trainer.model_run"]
+    losses, means = (
+        EventAccumulator(folder).Reload().Scalars(tag) for tag in ("train/loss", "eval/loss")
+    )
+    epochs = json.loads(Path(folder, "history.json").read_text())["epochs"]
+    assert losses[0].step == 1
+    assert losses[-1].step == means[-1].step
+    assert [mean.value for mean in means] == pytest.approx([e["eval"]["loss"] for e in epochs])
+    attempts = list(tmp_path.glob("runs/tiny/artifacts/Trainer/model_run/*/wandb/*/run-*.wandb"))
+    assert len(attempts) == 2
+    assert len({path.name for path in attempts}) == 1
 
 
 def test_an_edit_of_the_trainers_code_reruns_it_and_nothing_before(world, first, tmp_path):
@@ -185,22 +208,22 @@ def test_an_edit_of_the_trainers_code_reruns_it_and_nothing_before(world, first,
             ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__")
         )
     with (project / "components/trainer/run_fn.py").open("a") as file:
-        file.write("\n# an edit\n")
+        file.write('\n\ndef run_fn(fn_args):\n    raise RuntimeError("the edit is seen")\n')
     (tmp_path / "tiny.yaml").write_text(json.dumps(settings(world)))
-    completed = run_command(tmp_path / "tiny.yaml", project)
-    assert completed.returncode == 0, completed.stderr
-    newest = max((world / "runs/tiny").glob("*/summary.json"))
-    components = json.loads(newest.read_text())["components"]
-    ran = {name for name, component in components.items() if component["state"] == "ran"}
-    assert "Trainer" in ran
-    assert not ran & {"ImportSchemaGen", "TextExampleGen", "StatisticsGen", "Transform"}
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(tmp_path / "tiny.yaml")]
+    completed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1, completed.stderr
+    summary = newest_summary(world / "runs/tiny")
+    assert "the edit is seen" in summary["error"]["message"]
+    cached = {"ImportSchemaGen", "TextExampleGen", "StatisticsGen", "Transform"}
+    assert {summary["components"][name]["state"] for name in cached} == {"cached"}
+    assert summary["components"]["Trainer"]["state"] == "failed"
 
 
-def test_command_line_tells_by_its_exit_code_that_a_model_was_refused(world, first, tmp_path):
+def test_command_line_tells_by_its_exit_code_that_a_model_was_refused(world, untrained, tmp_path):
     gate = {"min_accuracy": 1.0, "min_macro_f1": 1.0, "max_accuracy_drop": 1.0}
-    training = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
-    (tmp_path / "tiny.yaml").write_text(json.dumps(settings(world, gate=gate, training=training)))
-    completed = run_command(tmp_path / "tiny.yaml", ROOT)
-    assert completed.returncode == 3
-    assert "not blessed, not pushed" in completed.stderr
-    assert "accuracy on all test examples is" in completed.stderr
+    process = start_command(settings(world, gate=gate, training=UNTRAINED), tmp_path)
+    assert exit_code(process) == EXIT_NOT_BLESSED
+    log = (tmp_path / "log.txt").read_text()
+    assert "not blessed, not pushed" in log
+    assert "accuracy on all test examples is" in log

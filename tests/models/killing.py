@@ -5,37 +5,39 @@ bit.
 """
 
 import argparse
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
-from training_processes import outcome
+import training_processes
+from train_process import train
+from training_processes import exit_code, outcome
 
-SCRIPT = Path(__file__).with_name("train_process.py")
 TRAINING = {
-    "epochs": 8,
+    "epochs": 5,
     "batch_size": 8,
-    "early_stopping_patience": 8,
+    "early_stopping_patience": 5,
     "optimizer": {"learning_rate": 3e-3},
     "checkpoint": {"every_seconds": 0, "keep": 3},
 }
 
 
-def start(folder: Path, **arguments: object) -> subprocess.Popen:
+def start(
+    folder: Path, environment: Mapping[str, str] | None = None, **arguments: object
+) -> BaseProcess:
     """Starts a training; its output goes to `folder`/log.txt."""
-    folder.mkdir(parents=True, exist_ok=True)
     arguments = {"folder": str(folder), "training": TRAINING} | arguments
-    with open(folder / "log.txt", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, str(SCRIPT), json.dumps(arguments)], stdout=log, stderr=log
-        )
+    return training_processes.start(train, arguments, folder / "log.txt", environment)
+
+
+def train_to_the_end(folder: Path) -> None:
+    """Trains, or goes on."""
+    assert exit_code(start(folder)) == 0, (folder / "log.txt").read_text()
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -46,11 +48,11 @@ def assert_same(one: Path, other: Path) -> None:
         assert np.array_equal(value, other_weights[name]), name
 
 
-def wait_for_checkpoint(process: subprocess.Popen, folder: Path, seconds: float = 120) -> None:
+def wait_for_checkpoint(process: BaseProcess, folder: Path, seconds: float = 120) -> None:
     """Waits until a training writes a checkpoint that was not there before, or has ended."""
     before = set(folder.glob("checkpoints/step-*"))
     deadline = time.monotonic() + seconds
-    while process.poll() is None and not set(folder.glob("checkpoints/step-*")) - before:
+    while process.is_alive() and not set(folder.glob("checkpoints/step-*")) - before:
         if time.monotonic() > deadline:
             process.kill()
             raise TimeoutError((folder / "log.txt").read_text())
@@ -67,13 +69,11 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> int:
     for killed in range(kills):
         process = start(folder)
         wait_for_checkpoint(process, folder)
-        try:
-            process.wait(rng.uniform(0, 0.4))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-        if process.wait() != -signal.SIGKILL:
+        process.join(rng.uniform(0, 0.3))
+        process.kill()
+        if exit_code(process) != -signal.SIGKILL:
             return killed
-    assert start(folder).wait() == 0, (folder / "log.txt").read_text()
+    train_to_the_end(folder)
     return kills
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         undisturbed = Path(scratch, "undisturbed")
-        assert start(undisturbed).wait() == 0, (undisturbed / "log.txt").read_text()
+        train_to_the_end(undisturbed)
         killed = rounds = 0
         while killed < arguments.kills:
             folder = Path(scratch, str(rounds))

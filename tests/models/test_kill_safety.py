@@ -1,12 +1,11 @@
 """A training that is killed or preempted ends with the same bits as one that is not."""
 
-import os
-import signal
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from killing import assert_same, kill_repeatedly, start, wait_for_checkpoint
-from training_processes import outcome, worker_configs
+from killing import assert_same, kill_repeatedly, start, train_to_the_end, wait_for_checkpoint
+from training_processes import exit_code, outcome, worker_environments
 
 from models.preemption import EXIT_PREEMPTED
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert start(folder).wait() == 0, (folder / "log.txt").read_text()
+    train_to_the_end(folder)
     return folder
 
 
@@ -31,14 +30,14 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(undisturbed, tmp_pa
 
 def test_a_broken_checkpoint_costs_only_the_way_from_the_one_before(undisturbed, tmp_path):
     process = start(tmp_path)
-    while process.poll() is None and len(list(tmp_path.glob("checkpoints/*/state.json"))) < 2:
+    while process.is_alive() and len(list(tmp_path.glob("checkpoints/*/state.json"))) < 2:
         wait_for_checkpoint(process, tmp_path)
     process.kill()
-    process.wait()
+    process.join()
     newest = max(tmp_path.glob("checkpoints/*/state.json")).parent
     [data] = newest.glob("tensors.data-*")
     data.write_bytes(data.read_bytes()[:-100])
-    assert start(tmp_path).wait() == 0
+    train_to_the_end(tmp_path)
     assert (
         f"checkpoint {newest} is broken, taking the one before"
         in (tmp_path / "log.txt").read_text()
@@ -49,30 +48,29 @@ def test_a_broken_checkpoint_costs_only_the_way_from_the_one_before(undisturbed,
 def test_sigterm_saves_and_ends_with_its_own_exit_code(undisturbed, tmp_path):
     process = start(tmp_path)
     wait_for_checkpoint(process, tmp_path)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == EXIT_PREEMPTED
+    process.terminate()
+    assert exit_code(process) == EXIT_PREEMPTED
     assert "Start the same run again to go on" in (tmp_path / "log.txt").read_text()
     assert not (tmp_path / "result.json").exists()
-    assert start(tmp_path).wait() == 0
+    train_to_the_end(tmp_path)
     assert_same(undisturbed, tmp_path)
 
 
-def start_workers(folder: Path, monkeypatch) -> list:
-    processes = []
-    for index, config in enumerate(worker_configs(2)):
-        monkeypatch.setenv("TF_CONFIG", config)
-        processes.append(start(folder / f"worker-{index}", checkpoints=str(folder / "checkpoints")))
-    return processes
+def start_workers(folder: Path) -> list[BaseProcess]:
+    return [
+        start(folder / f"worker-{index}", environment, checkpoints=str(folder / "checkpoints"))
+        for index, environment in enumerate(worker_environments(2))
+    ]
 
 
-def test_sigterm_to_one_worker_ends_all_and_they_go_on_together(tmp_path, monkeypatch):
+def test_sigterm_to_one_worker_ends_all_and_they_go_on_together(tmp_path):
     straight, interrupted = tmp_path / "straight", tmp_path / "interrupted"
-    assert [process.wait() for process in start_workers(straight, monkeypatch)] == [0, 0]
-    workers = start_workers(interrupted, monkeypatch)
+    assert [exit_code(process) for process in start_workers(straight)] == [0, 0]
+    workers = start_workers(interrupted)
     wait_for_checkpoint(workers[0], interrupted)
-    os.kill(workers[1].pid, signal.SIGTERM)
-    assert [process.wait() for process in workers] == [EXIT_PREEMPTED] * 2
-    assert [process.wait() for process in start_workers(interrupted, monkeypatch)] == [0, 0]
+    workers[1].terminate()
+    assert [exit_code(process) for process in workers] == [EXIT_PREEMPTED] * 2
+    assert [exit_code(process) for process in start_workers(interrupted)] == [0, 0]
     for index in range(2):
         assert_same(straight / f"worker-{index}", interrupted / f"worker-{index}")
     chief, other = (outcome(interrupted / f"worker-{index}")[0] for index in range(2))

@@ -1,22 +1,16 @@
 """Two replicas, in one process or in two, train like one, in every mode."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from training_processes import outcome, worker_configs
+import training_processes
+from train_process import train_all
+from training_processes import exit_code, outcome, worker_environments
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-HERE = Path(__file__).parent
-SEVERAL = (
-    "import json, sys, train_process\nfor one in json.loads(sys.argv[1]): train_process.main(**one)"
-)
 
 # Nothing comes out even: 100 examples in batches of 13, so of 9 at last, over 2 replicas and 2 parts.
 EXACT = {
@@ -30,7 +24,7 @@ UPDATES = 56
 SHORT = EXACT | {"epochs": 2, "batch_size": 30}  # of 59 examples, so 30 and 29
 TRAININGS = {
     "plain": EXACT,
-    "accumulation": EXACT | {"accumulation_steps": 2, "steps_per_call": 3},
+    "accumulation": SHORT | {"accumulation_steps": 2, "steps_per_call": 2},
     "xla": SHORT | {"xla": True},
     "mixed_bfloat16": SHORT | {"precision": "mixed_bfloat16"},
     "mixed_float16": SHORT
@@ -52,24 +46,17 @@ def arguments(folder: Path, name: str, strategy: str, **more) -> dict:
     } | more
 
 
-def start(folder: Path, trainings: list[dict], environment: dict | None = None) -> subprocess.Popen:
+def start(folder: Path, trainings: list[dict], environment: dict | None = None) -> BaseProcess:
     """Starts trainings, one after the other, in one process; its output goes to `folder`/log.txt."""
-    folder.mkdir(parents=True)
-    with open(folder / "log.txt", "wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", SEVERAL, json.dumps(trainings)],
-            cwd=HERE,
-            env=os.environ | (environment or {}),
-            stdout=log,
-            stderr=log,
-        )
+    arguments = {"trainings": trainings}
+    return training_processes.start(train_all, arguments, folder / "log.txt", environment)
 
 
-def end(processes: dict[Path, subprocess.Popen]) -> None:
+def end(processes: dict[Path, BaseProcess]) -> None:
     """Waits for all; where one failed, the others have nobody to wait for."""
     try:
         for folder, process in processes.items():
-            assert process.wait() == 0, (folder / "log.txt").read_text()[-5000:]
+            assert exit_code(process) == 0, (folder / "log.txt").read_text()[-5000:]
     finally:
         for process in processes.values():
             process.kill()
@@ -88,13 +75,13 @@ def scratch(tmp_path_factory) -> Path:
             mirrored, [arguments(mirrored, name, "mirrored", devices=2) for name in TRAININGS]
         ),
     }
-    for index, config in enumerate(worker_configs(2)):
+    for index, environment in enumerate(worker_environments(2)):
         folder = scratch / f"worker-{index}"
         trainings = [
             arguments(folder, name, "auto", checkpoints=str(scratch / "checkpoints" / name))
             for name in TRAININGS
         ]
-        processes[folder] = start(folder, trainings, {"TF_CONFIG": config})
+        processes[folder] = start(folder, trainings, environment)
     end(processes)
     return scratch
 

@@ -1,7 +1,4 @@
-"""A training in a process of its own, which a test may give several devices, several workers, or kill.
-
-`python tests/models/train_process.py '{"folder": …}'` leaves `result.json` and `weights.npz` in the folder.
-"""
+"""A training for a process of its own, which a test may give several devices, several workers, or kill."""
 
 import json
 import os
@@ -54,7 +51,7 @@ def make_classifier(dropout: float) -> TextClassifier:
     return TextClassifier(config, VOCABULARY)
 
 
-def main(
+def train(
     folder: str,
     training: dict,
     devices: int = 1,
@@ -62,7 +59,7 @@ def main(
     examples: int = 100,
     checkpoints: str | None = None,
 ) -> None:
-    """Trains as told and writes what came of it."""
+    """Trains as told and leaves `result.json` and `weights.npz` in the folder."""
     config = TrainingConfig.model_validate(training)
     if devices > 1:
         [cpu] = tf.config.list_physical_devices("CPU")
@@ -102,5 +99,7 @@ def main(
     Path(folder, "result.json").write_text(json.dumps(result))
 
 
-if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+def train_all(trainings: list[dict]) -> None:
+    """Trains one after the other."""
+    for training in trainings:
+        train(**training)
