@@ -4,7 +4,10 @@ import importlib
 
 # Kubeflow Pipelines v2 allows one dot in a custom artifact type's TYPE_NAME, `<package>.<Class>`,
 # and imports it from there. Loaded on demand, so that reading a component's settings needs no TFX.
-_ARTIFACT_TYPES = {"Quarantine": "components.example_gen.quarantine"}
+_ARTIFACT_TYPES = {
+    "Quarantine": "components.example_gen.quarantine",
+    "Vocabulary": "components.vocabulary_gen.artifact",
+}
 
 
 def __getattr__(name: str) -> type:

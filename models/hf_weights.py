@@ -122,7 +122,7 @@ def assign_backbone(backbone: keras.Model, path: Path) -> None:
 
 def backbone_tensors(backbone: keras.Model) -> dict[str, np.ndarray]:
     """The weights of a model of `build_backbone` by Hugging Face's names, in its shapes: float32."""
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for variable in backbone.trainable_variables:
         value, names = variable.numpy(), hf_names(variable.path)
         parts = np.split(value.T if variable.name == "kernel" else value, len(names))

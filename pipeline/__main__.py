@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 
 from models.preemption import EXIT_PREEMPTED
-from pipeline.config_loader import ConfigError, load_config
+from pipeline.config_loader import ConfigError, load_config, top_keys
 from pipeline.configs import PipelineConfig
 from pipeline.datasets.fetch import DatasetError
 from pipeline.datasets.fetch import fetch as fetch_dataset
 from pipeline.datasets.registry import DATASETS
 from pipeline.inputs import InputError, check_inputs
 from pipeline.logs import quiet
+from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig, config_class
 
 DEMO_CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
 EXIT_FAILED, EXIT_CONFIG, EXIT_NOT_BLESSED = 1, 2, 3
@@ -49,15 +50,15 @@ VerboseOption = Annotated[
 ]
 
 
-def _load(path: Path, overrides: list[str]) -> PipelineConfig:
+def _load(path: Path, overrides: list[str]) -> AnyConfig:
     try:
-        return load_config(PipelineConfig, path, overrides)
+        return load_config(config_class(top_keys(path)), path, overrides)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_CONFIG) from None
 
 
-def _load_runnable(path: Path, overrides: list[str]) -> PipelineConfig:
+def _load_runnable(path: Path, overrides: list[str]) -> AnyConfig:
     """A config whose files are all there, so that nothing is started in vain."""
     settings = _load(path, overrides)
     try:
@@ -70,17 +71,28 @@ def _load_runnable(path: Path, overrides: list[str]) -> PipelineConfig:
 
 @app.command()
 def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
-    """Run the line: ingest, validate, train, evaluate, check serving, push.
+    """Run a line: ingest, validate, train, evaluate, check serving, push.
+
+    A config with `pretrain` and `finetune` runs both, the second only if the first's model is blessed.
 
     Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed, 75
     ended by SIGTERM while training: the same command goes on from there.
     """
-    settings = _load_runnable(config, set_)
-    summary = _run(settings, verbose)
-    raise typer.Exit(_exit_code(summary))
+    for settings in _lines(_load_runnable(config, set_)):
+        if code := _exit_code(_run(settings, verbose)):
+            raise typer.Exit(code)
 
 
-def _run(settings: PipelineConfig, verbose: bool, ask: bool = False) -> dict[str, Any]:
+def _lines(settings: AnyConfig) -> list[PipelineConfig | PretrainConfig]:
+    """What is run, in this order."""
+    if isinstance(settings, MethodConfig):
+        return [settings.pretrain, settings.finetune]
+    return [settings]
+
+
+def _run(
+    settings: PipelineConfig | PretrainConfig, verbose: bool, ask: bool = False
+) -> dict[str, Any]:
     folder = Path(settings.root, settings.name)
     with quiet(folder / "log.txt", verbose) as console:
         with console.status("importing TensorFlow Extended …"):
@@ -116,8 +128,8 @@ def _exit_code(summary: dict[str, Any]) -> int:
 @app.command()
 def demo(set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the demo config, then serve the pushed model and ask it about three unseen abstracts."""
-    summary = _run(_load_runnable(DEMO_CONFIG, set_), verbose, ask=True)
-    raise typer.Exit(_exit_code(summary))
+    [settings] = _lines(_load_runnable(DEMO_CONFIG, set_))
+    raise typer.Exit(_exit_code(_run(settings, verbose, ask=True)))
 
 
 @app.command()
@@ -145,23 +157,23 @@ def fetch(
 @app.command()
 def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Check a config, and that what it names is there; run nothing."""
-    settings = _load_runnable(config, set_)
-    typer.echo(f"{config}: valid ({settings.name})")
+    names = [settings.name for settings in _lines(_load_runnable(config, set_))]
+    typer.echo(f"{config}: valid ({', '.join(names)})")
 
 
 @app.command()
 def show(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Print the graph: each component, what it reads and what it writes."""
-    settings = _load_runnable(config, set_)
-    with quiet(Path(settings.root, settings.name, "log.txt")) as console:
-        from pipeline.graph import graph_text
+    for settings in _lines(_load_runnable(config, set_)):
+        with quiet(Path(settings.root, settings.name, "log.txt")) as console:
+            from pipeline.graph import graph_text
 
-        try:
-            text = graph_text(settings)
-        except DatasetError as error:
-            console.print(str(error), markup=False)
-            raise typer.Exit(EXIT_CONFIG) from None
-    typer.echo(text)
+            try:
+                text = graph_text(settings)
+            except (DatasetError, InputError) as error:
+                console.print(str(error), markup=False)
+                raise typer.Exit(EXIT_CONFIG) from None
+        typer.echo(text)
 
 
 @app.command()
@@ -192,6 +204,11 @@ def predict(
 ) -> None:
     """Ask the newest pushed model of a config's pipeline."""
     settings = _load(config, set_)
+    if isinstance(settings, MethodConfig):
+        settings = settings.finetune
+    if isinstance(settings, PretrainConfig):
+        typer.echo(f"{config} pretrains: it makes no classifier to ask", err=True)
+        raise typer.Exit(EXIT_CONFIG)
     questions = texts or [line.rstrip("\n") for line in sys.stdin]
     with quiet(Path(settings.root, settings.name, "log.txt")) as console:
         from pipeline.predict import PredictError

@@ -82,6 +82,15 @@ def load_config(model: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     return config
 
 
+def top_keys(path: Path) -> set[str]:
+    """The keys at the top of a YAML file.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return set(_parse(_read(path), path)[1])
+
+
 def config_hash(config: pydantic.BaseModel) -> str:
     """The sha256 (64 hex digits) of the settings as JSON with sorted keys."""
     canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,7 +1,7 @@
 """The settings of a whole run: what a file in `configs/` holds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import pydantic
 
@@ -37,12 +37,6 @@ class DataConfig(Config):
             raise ValueError("give either dataset (a known name) or path (a folder)")
         if (self.medline is None) == (self.text is None):
             raise ValueError("give either medline or text, with the reader's settings")
-        if self.reader.splits.test == 0:
-            raise ValueError("splits.test is 0, but the gate needs a test split")
-        if self.medline and not self.medline.label:
-            raise ValueError("medline.label is missing: a classifier needs labels")
-        if self.text and not self.text.label_column:
-            raise ValueError("text.label_column is missing: a classifier needs labels")
         return self
 
     @property
@@ -53,11 +47,40 @@ class DataConfig(Config):
         return reader
 
 
+class LabelledDataConfig(DataConfig):
+    """Data that a classifier can be trained and judged on."""
+
+    @pydantic.model_validator(mode="after")
+    def _has_labels_and_test(self) -> "LabelledDataConfig":
+        if self.reader.splits.test == 0:
+            raise ValueError("splits.test is 0, but the gate needs a test split")
+        if self.medline and not self.medline.label:
+            raise ValueError("medline.label is missing: a classifier needs labels")
+        if self.text and not self.text.label_column:
+            raise ValueError("text.label_column is missing: a classifier needs labels")
+        return self
+
+
+class PretrainedConfig(Config):
+    """An encoder that the pretraining line has pushed.
+
+    Attributes:
+        pipeline: name of the pretraining pipeline.
+        run: one of its run ids; the latest blessed one by default.
+        root: the folder of its runs.
+    """
+
+    pipeline: Name
+    run: str = "latest"
+    root: str = "runs"
+
+
 class ModelConfig(Config):
     """Which encoder is fine-tuned.
 
     Attributes:
         weights: pretrained weights, by name or as a Hugging Face folder.
+        pretrained: or those of a run of the pretraining line.
         backbone: or the size of an encoder that starts from random weights.
         vocabulary: path of a vocab.txt; the weights' own by default.
         max_length: longer texts are cut to so many ids.
@@ -65,6 +88,7 @@ class ModelConfig(Config):
     """
 
     weights: str | None = None
+    pretrained: PretrainedConfig | None = None
     backbone: BackboneConfig | None = None
     vocabulary: str | None = None
     max_length: int = pydantic.Field(default=128, ge=3, le=512)
@@ -72,8 +96,10 @@ class ModelConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _one_start(self) -> "ModelConfig":
-        if (self.weights is None) == (self.backbone is None):
-            raise ValueError("give either weights (a name or a folder) or backbone (sizes)")
+        if sum(x is not None for x in (self.weights, self.pretrained, self.backbone)) != 1:
+            raise ValueError(
+                "give one of weights (a name or a folder), pretrained (a run) or backbone (sizes)"
+            )
         if self.backbone and not self.vocabulary:
             raise ValueError("vocabulary is missing: a backbone without weights brings none")
         if self.backbone and self.max_length > self.backbone.max_sequence_length:
@@ -95,7 +121,7 @@ class PipelineConfig(Config):
     """
 
     name: Name
-    data: DataConfig
+    data: LabelledDataConfig
     model: ModelConfig
     gate: GateConfig
     validation: ValidationConfig = ValidationConfig()
@@ -112,7 +138,19 @@ class PipelineConfig(Config):
         return self
 
 
-def local_paths(config: PipelineConfig) -> dict[str, Path]:
+class RunConfig(Protocol):
+    """What the settings of every line have."""
+
+    @property
+    def name(self) -> str:
+        """Of the pipeline."""
+
+    @property
+    def root(self) -> str:
+        """Folder of all runs."""
+
+
+def local_paths(config: RunConfig) -> dict[str, Path]:
     """Where a local run of this config keeps its things."""
     base = Path(config.root, config.name).resolve()
     return {

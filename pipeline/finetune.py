@@ -11,14 +11,13 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from components.data_validator.component import DataValidator
 from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
 from components.evaluator.component import Evaluator
-from components.medline_example_gen.component import MedlineExampleGen
 from components.serving_validator.component import ServingValidator
-from components.text_example_gen.component import TextExampleGen
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
-from pipeline.configs import DataConfig, PipelineConfig, local_paths
+from pipeline.configs import PipelineConfig, local_paths
+from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 
 _PREPROCESSING = "components.transform.preprocessing"
@@ -42,7 +41,7 @@ def create_finetune_pipeline(
         checkpoint_root: a training under way is saved below.
         metadata: the MLMD store; None where the runner brings its own.
     """
-    example_gen = _example_gen(config.data, inputs)
+    example_gen = create_example_gen(config.data, inputs.data)
     examples, quarantine = example_gen.outputs["examples"], example_gen.outputs["quarantine"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
@@ -119,13 +118,6 @@ def create_local_pipeline(config: PipelineConfig, inputs: Inputs) -> tfx.dsl.Pip
         str(paths["checkpoints"]),
         sqlite_metadata_connection_config(str(paths["metadata"])),
     )
-
-
-def _example_gen(data: DataConfig, inputs: Inputs) -> MedlineExampleGen | TextExampleGen:
-    if data.medline:
-        return MedlineExampleGen(inputs.data, data.medline)
-    assert data.text is not None
-    return TextExampleGen(inputs.data, data.text)
 
 
 def _transform(

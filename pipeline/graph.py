@@ -3,13 +3,13 @@
 from tfx.dsl.compiler.compiler import Compiler
 
 from pipeline.configs import PipelineConfig, local_paths, short_path
-from pipeline.finetune import create_local_pipeline
-from pipeline.inputs import find_inputs
+from pipeline.pretrain_config import PretrainConfig
+from pipeline.run import local_pipeline
 
 
-def graph_text(config: PipelineConfig) -> str:
+def graph_text(config: PipelineConfig | PretrainConfig) -> str:
     """One block a component, in the order they run: its inputs with their producers, its outputs."""
-    compiled = Compiler().compile(create_local_pipeline(config, find_inputs(config)))
+    compiled = Compiler().compile(local_pipeline(config)[0])
     lines = [f"{config.name}  →  {short_path(local_paths(config)['serving'])}/<version>"]
     for node in (n.pipeline_node for n in compiled.nodes):
         lines.append(f"\n{node.node_info.id}")

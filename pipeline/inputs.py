@@ -9,9 +9,11 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from components.data_validator.schema import FeatureKind, build_schema
-from pipeline.configs import DataConfig, PipelineConfig
+from pipeline.configs import DataConfig, PipelineConfig, RunConfig
 from pipeline.datasets.fetch import fetch
 from pipeline.datasets.registry import DATASETS
+from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig
+from pipeline.pretrained import PretrainedError, pushed_model
 
 _SHARED: dict[str, FeatureKind] = {
     "key": "bytes",
@@ -56,13 +58,77 @@ class Inputs:
     weights_hash: str | None
 
 
-def check_inputs(config: PipelineConfig) -> None:
+@dataclasses.dataclass(frozen=True)
+class PretrainInputs:
+    """The same of a pretraining run, whose vocabulary is learned unless it is given.
+
+    Attributes:
+        data: folder of the data files.
+        schema: path of the schema, named after its content.
+        vocabulary: path of a given vocab.txt or sentencepiece.model, None if it is learned.
+        weights: Hugging Face folder to go on from, None for random weights.
+    """
+
+    data: str
+    schema: str
+    vocabulary: str | None
+    vocabulary_hash: str | None
+    weights: str | None
+    weights_hash: str | None
+
+
+def check_inputs(config: AnyConfig) -> None:
     """Looks whether all that the config names is there or can be fetched; fetches nothing.
 
     Raises:
         InputError: with a line for each thing that is not there.
     """
-    data, model = config.data, config.model
+    if isinstance(config, MethodConfig):
+        problems = [f"pretrain.{line}" for line in _pretrain_problems(config.pretrain)]
+        problems += [f"finetune.{line}" for line in _finetune_problems(config.finetune)]
+    elif isinstance(config, PretrainConfig):
+        problems = _pretrain_problems(config)
+    else:
+        problems = _finetune_problems(config)
+        if config.model.pretrained:
+            try:
+                pushed_model(config.model.pretrained)
+            except PretrainedError as error:
+                problems.append(f"model.pretrained: {error}")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _finetune_problems(config: PipelineConfig) -> list[str]:
+    model = config.model
+    problems = _data_problems(config.data)
+    if model.weights:
+        problems += _weights_problems(model.weights, needs_vocabulary=model.vocabulary is None)
+    if model.vocabulary and not Path(model.vocabulary).is_file():
+        problems.append(f"model.vocabulary: {Path(model.vocabulary).resolve()}: no such file")
+    features, _ = example_features(config.data)
+    for name in config.gate.slices:
+        if name not in features:
+            problems.append(f"gate.slices: no feature is called {name!r}{_hint(name, features)}")
+    return problems
+
+
+def _pretrain_problems(config: PretrainConfig) -> list[str]:
+    problems = _data_problems(config.data)
+    if config.model.weights:
+        problems += _weights_problems(config.model.weights, needs_vocabulary=True)
+    vocabulary = config.vocabulary.path if config.vocabulary else None
+    if vocabulary and not Path(vocabulary).is_file():
+        problems.append(f"vocabulary.path: {Path(vocabulary).resolve()}: no such file")
+    problems += [
+        f"examples: {Path(path).resolve()}: no such file"
+        for path in config.examples.files()
+        if not Path(path).is_file()
+    ]
+    return problems
+
+
+def _data_problems(data: DataConfig) -> list[str]:
     problems = []
     if data.dataset and data.dataset not in DATASETS:
         problems.append(
@@ -70,25 +136,25 @@ def check_inputs(config: PipelineConfig) -> None:
         )
     if data.path and not Path(data.path).is_dir():
         problems.append(f"data.path: {Path(data.path).resolve()}: no such folder")
-    for path in map(Path, data.reader.files()):
-        if not path.is_file():
-            problems.append(f"data: {path.resolve()}: no such file")
-    if model.weights and model.weights not in DATASETS:
-        files = ["config.json", "model.safetensors"] + ["vocab.txt"] * (model.vocabulary is None)
-        missing = [name for name in files if not Path(model.weights, name).is_file()]
-        if missing:
-            problems.append(
-                f"model.weights: {Path(model.weights).resolve()}: no {', '.join(missing)} there"
-                f"{_hint(model.weights, DATASETS)}"
-            )
-    if model.vocabulary and not Path(model.vocabulary).is_file():
-        problems.append(f"model.vocabulary: {Path(model.vocabulary).resolve()}: no such file")
-    features, _ = example_features(data)
-    for name in config.gate.slices:
-        if name not in features:
-            problems.append(f"gate.slices: no feature is called {name!r}{_hint(name, features)}")
-    if problems:
-        raise InputError("\n".join(problems))
+    problems += [
+        f"data: {Path(path).resolve()}: no such file"
+        for path in data.reader.files()
+        if not Path(path).is_file()
+    ]
+    return problems
+
+
+def _weights_problems(weights: str, needs_vocabulary: bool) -> list[str]:
+    if weights in DATASETS:
+        return []
+    files = ["config.json", "model.safetensors"] + ["vocab.txt"] * needs_vocabulary
+    missing = [name for name in files if not Path(weights, name).is_file()]
+    if not missing:
+        return []
+    return [
+        f"model.weights: {Path(weights).resolve()}: no {', '.join(missing)} there"
+        f"{_hint(weights, DATASETS)}"
+    ]
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -104,21 +170,15 @@ def find_inputs(config: PipelineConfig) -> Inputs:
         pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
     """
     check_inputs(config)
-    if config.data.dataset:
-        data = fetch(config.data.dataset)
-    else:
-        assert config.data.path  # DataConfig asks for one of the two
-        data = Path(config.data.path).resolve()
-    weights = None
-    if name := config.model.weights:
-        weights = fetch(name) if name in DATASETS else Path(name).resolve()
-    vocabulary = Path(config.model.vocabulary) if config.model.vocabulary else None
+    model = config.model
+    weights = pushed_model(model.pretrained) if model.pretrained else _weights(model.weights)
+    vocabulary = Path(model.vocabulary) if model.vocabulary else None
     if vocabulary is None:
         assert weights is not None  # ModelConfig asks for a vocabulary where there are no weights
         vocabulary = weights / "vocab.txt"
     return Inputs(
-        data=str(data),
-        schema=str(_write_schema(config)),
+        data=str(_data_folder(config.data)),
+        schema=str(_write_schema(config, config.data)),
         vocabulary=str(vocabulary.resolve()),
         vocabulary_hash=_hash_file(vocabulary),
         weights=str(weights) if weights else None,
@@ -126,19 +186,61 @@ def find_inputs(config: PipelineConfig) -> Inputs:
     )
 
 
+def find_pretrain_inputs(config: PretrainConfig) -> PretrainInputs:
+    """The same for the pretraining line.
+
+    Raises:
+        InputError: see `check_inputs`.
+        pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
+    """
+    check_inputs(config)
+    weights = _weights(config.model.weights)
+    given = Path(config.vocabulary.path) if config.vocabulary and config.vocabulary.path else None
+    vocabulary = weights / "vocab.txt" if weights else given
+    return PretrainInputs(
+        data=str(_data_folder(config.data)),
+        schema=str(_write_schema(config, config.data)),
+        vocabulary=str(vocabulary.resolve()) if vocabulary else None,
+        vocabulary_hash=_hash_file(vocabulary) if vocabulary else None,
+        weights=str(weights) if weights else None,
+        weights_hash=_hash_file(weights / "model.safetensors") if weights else None,
+    )
+
+
+def _weights(weights: str | None) -> Path | None:
+    if weights is None:
+        return None
+    return fetch(weights) if weights in DATASETS else Path(weights).resolve()
+
+
+def _data_folder(data: DataConfig) -> Path:
+    if data.dataset:
+        return fetch(data.dataset)
+    assert data.path  # DataConfig asks for one of the two
+    return Path(data.path).resolve()
+
+
 def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str]]:
     """Features of the examples the reader will write: kinds by name, and which a row may lack."""
+    features: dict[str, FeatureKind] = dict(_SHARED)
+    optional: list[str] = []
     if data.medline:
-        return _SHARED | _MEDLINE, []
-    assert data.text is not None
-    numbers = [name for name, kind in data.text.columns.items() if kind != "bytes"]
-    return _SHARED | data.text.columns, numbers
+        features |= _MEDLINE
+        is_labelled = data.medline.label is not None
+    else:
+        assert data.text is not None  # DataConfig asks for one of the two
+        features |= data.text.columns
+        optional = [name for name, kind in data.text.columns.items() if kind != "bytes"]
+        is_labelled = data.text.label_column is not None
+    if not is_labelled:
+        del features["label"]
+    return features, optional
 
 
-def _write_schema(config: PipelineConfig) -> Path:
+def _write_schema(config: RunConfig, data: DataConfig) -> Path:
     """The schema under a name made of its content, so that TFX's cache notices a change."""
-    features, optional = example_features(config.data)
-    medline, text = config.data.medline, config.data.text
+    features, optional = example_features(data)
+    medline, text = data.medline, data.text
     classes = medline.label.classes if medline and medline.label else text.classes if text else None
     content = text_format.MessageToString(build_schema(features, optional, classes)).encode()
     folder = Path(config.root, config.name, "schema").resolve()

@@ -13,10 +13,12 @@ from tensorflow_model_analysis.proto import validation_result_pb2
 
 from components.evaluator.eval_config import ACCURACY, CROSS_ENTROPY, MACRO_F1
 from components.example_gen.quarantine import read_counts
-from components.trainer.run_fn import METRICS_FILE
+from components.language_model_evaluator.executor import EVALUATION_FILE
+from components.trainer.runs import METRICS_FILE
 from components.transform.preprocessing import TOKEN_IDS
 from pipeline.local_runner import NodeRun
 
+EVALUATOR, LANGUAGE_MODEL_EVALUATOR = "Evaluator", "LanguageModelEvaluator"
 _OVERALL = ()
 _TEST_METRICS = {
     ACCURACY: "accuracy",
@@ -56,6 +58,18 @@ def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:
     }
 
 
+def vocabulary(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """VocabularyGen's report, None if there is none."""
+    uri = _uri(runs, "vocabulary")
+    return json.loads(Path(uri, "report.json").read_text()) if uri else None
+
+
+def pretrain_examples(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """PretrainExampleGen's report, None if there is none."""
+    uri = _uri(runs, "pretrain_examples")
+    return json.loads(Path(uri, "report.json").read_text()) if uri else None
+
+
 def tuning(runs: list[NodeRun]) -> dict[str, Any] | None:
     """What the Tuner found, None if there is none.
 
@@ -78,7 +92,9 @@ def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:
     if uri := _uri(runs, "model"):
         training = json.loads(Path(uri, METRICS_FILE).read_text())
         found |= {"train": training["train"], "eval": training["eval"]}
-    if uri := _uri(runs, "evaluation"):
+    if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
+        found["eval"] = _language_model_evaluation(uri)["metrics"]
+    if uri := _uri(runs, "evaluation", EVALUATOR):
         overall = dict(tfma.load_eval_result(uri).slicing_metrics)[_OVERALL][""][""]
         found["test"] = {
             name: overall[key]["doubleValue"]
@@ -94,7 +110,13 @@ def blessing(runs: list[NodeRun]) -> dict[str, Any] | None:
     Returns:
         `{"blessed": bool, "reasons": [sentence, …]}`, None if the run did not get so far.
     """
-    evaluation, model = _uri(runs, "evaluation"), _artifact(runs, "Evaluator", "blessing")
+    if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
+        reasons = _language_model_evaluation(uri)["reasons"]
+        return {"blessed": not reasons, "reasons": reasons}
+    evaluation, model = (
+        _uri(runs, "evaluation", EVALUATOR),
+        _artifact(runs, EVALUATOR, "blessing"),
+    )
     infra = _artifact(runs, "ServingValidator", "blessing")
     if not (evaluation and model and infra):
         return None
@@ -123,8 +145,14 @@ def _artifact(runs: list[NodeRun], node: str, key: str) -> metadata_store_pb2.Ar
     return next((r.outputs[key][0] for r in runs if r.node == node and r.outputs.get(key)), None)
 
 
-def _uri(runs: list[NodeRun], key: str) -> str | None:
-    return next((run.outputs[key][0].uri for run in runs if run.outputs.get(key)), None)
+def _uri(runs: list[NodeRun], key: str, node: str | None = None) -> str | None:
+    """Of the first artifact under that key, of a node by name or of any."""
+    found = (run for run in runs if run.outputs.get(key) and node in (None, run.node))
+    return next((run.outputs[key][0].uri for run in found), None)
+
+
+def _language_model_evaluation(uri: str) -> dict[str, Any]:
+    return json.loads(Path(uri, EVALUATION_FILE).read_text())
 
 
 def _failures(result: validation_result_pb2.ValidationResult) -> list[str]:

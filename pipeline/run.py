@@ -9,13 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tfx import v1 as tfx
+
 from models.preemption import Preempted
 from pipeline import results
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths
 from pipeline.finetune import create_local_pipeline
-from pipeline.inputs import Inputs, find_inputs
+from pipeline.inputs import Inputs, PretrainInputs, find_inputs, find_pretrain_inputs
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
+from pipeline.pretrain import create_local_pretrain_pipeline
+from pipeline.pretrain_config import PretrainConfig
 
 SUCCEEDED, NOT_BLESSED, PREEMPTED = "succeeded", "not_blessed", "preempted"
 _PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-text")
@@ -26,8 +30,8 @@ def new_run_id() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
 
 
-def run(config: PipelineConfig, run_id: str, listener: Listener) -> dict[str, Any]:
-    """Runs the line and writes `<root>/<name>/<run id>/summary.json`.
+def run(config: PipelineConfig | PretrainConfig, run_id: str, listener: Listener) -> dict[str, Any]:
+    """Runs a line and writes `<root>/<name>/<run id>/summary.json`.
 
     Args:
         config: the settings.
@@ -42,19 +46,38 @@ def run(config: PipelineConfig, run_id: str, listener: Listener) -> dict[str, An
         pipeline.inputs.InputError: a path of the config does not exist.
         pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
     """
-    inputs = find_inputs(config)
+    pipeline, inputs = local_pipeline(config)
     folder = local_paths(config)["runs"] / run_id
     folder.mkdir(parents=True, exist_ok=True)
     runner = LocalRunner(run_id, listener)
-    runner.run(create_local_pipeline(config, inputs))
+    runner.run(pipeline)
     summary = _summarise(config, inputs, run_id, runner.runs)
     _write(folder / "config.json", config.model_dump(mode="json"))
     _write(folder / "summary.json", summary)
     return summary
 
 
+def local_pipeline(
+    config: PipelineConfig | PretrainConfig,
+) -> tuple[tfx.dsl.Pipeline, Inputs | PretrainInputs]:
+    """The graph of a run on this machine, and what it reads.
+
+    Raises:
+        pipeline.inputs.InputError: a path of the config does not exist.
+        pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
+    """
+    if isinstance(config, PretrainConfig):
+        found = find_pretrain_inputs(config)
+        return create_local_pretrain_pipeline(config, found), found
+    inputs = find_inputs(config)
+    return create_local_pipeline(config, inputs), inputs
+
+
 def _summarise(
-    config: PipelineConfig, inputs: Inputs, run_id: str, runs: list[NodeRun]
+    config: PipelineConfig | PretrainConfig,
+    inputs: Inputs | PretrainInputs,
+    run_id: str,
+    runs: list[NodeRun],
 ) -> dict[str, Any]:
     failed = next((node for node in runs if node.state == FAILED), None)
     blessing = results.blessing(runs)
@@ -70,6 +93,8 @@ def _summarise(
         },
         "rows": results.rows(runs),
         "text": results.text_statistics(runs),
+        "vocabulary": results.vocabulary(runs),
+        "pretrain_examples": results.pretrain_examples(runs),
         "tuning": results.tuning(runs),
         "metrics": results.metrics(runs),
         "blessing": blessing,

@@ -89,7 +89,10 @@ class BertReader(TextReader):
 
 
 class SentencePieceReader(TextReader):
-    """Byte-pair ids of whole documents, each with the end token behind it."""
+    """Byte-pair ids of whole documents, each between two end tokens.
+
+    The first is what a prompt is continued from (`models.gpt.text_generator`), the last is to be predicted.
+    """
 
     def __init__(self, model_file: str):
         tokenizer = SentencepieceTokenizer(read_sentencepiece_model(model_file))
@@ -102,8 +105,9 @@ class SentencePieceReader(TextReader):
         pieces = self._pieces(tf.constant(list(texts), tf.string))
         lengths = pieces.row_lengths().numpy().astype(np.int64)
         ends = np.cumsum(lengths)[lengths > 0]
-        token_ids = np.insert(pieces.values.numpy(), ends, self._end)
-        return token_ids, np.where(lengths > 0, lengths + 1, 0), np.ones(len(texts), np.int64)
+        around = np.stack([ends - lengths[lengths > 0], ends], axis=1).ravel()
+        token_ids = np.insert(pieces.values.numpy(), around, self._end)
+        return token_ids, np.where(lengths > 0, lengths + 2, 0), np.ones(len(texts), np.int64)
 
 
 def text_reader(config: PretrainExamplesConfig, vocabulary: str) -> TextReader:

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from models.config import BackboneConfig
+from models.gpt.config import GptConfig
 
 _TERA = 1e12
 # Published peaks of one device for dense matrices, in TFLOP/s: (float32, float16, bfloat16). From the Ampere
@@ -35,14 +36,14 @@ _COLUMNS = {"float32": 0, "mixed_float16": 1, "mixed_bfloat16": 2}
 _TPU_GENERATIONS = {"v5litepod": "v5e"}
 
 
-def flops_per_token(backbone: BackboneConfig, length: float) -> float:
+def flops_per_token(backbone: BackboneConfig | GptConfig, length: float) -> float:
     """Floating-point operations that training needs for one token, forward and backward.
 
     6 for each weight that is not an embedding, and 12 · layers · hidden · length for attention (PaLM, arXiv
-    2204.02311, appendix B). The classifier's head is left out: it sees one vector a text.
+    2204.02311, appendix B). Heads are left out: a classifier's sees one vector a text.
 
     Args:
-        backbone: the encoder's size.
+        backbone: the encoder's or decoder's size.
         length: mean number of tokens of a text, special ones included.
     """
     hidden, inner = backbone.hidden_dim, backbone.intermediate_dim

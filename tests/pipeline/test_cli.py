@@ -80,7 +80,7 @@ def test_a_sound_config_is_valid(config, tmp_path):
     [
         ("trainin.epochs=3", "trainin"),
         ("training.epochs=three", "training.epochs"),
-        ("model.weights=minilm_l6", "give either weights (a name or a folder) or backbone"),
+        ("model.weights=minilm_l6", "give one of weights (a name or a folder), pretrained (a run)"),
         ("gate.min_accuracy=2", "gate.min_accuracy"),
     ],
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from pipeline.config_loader import ConfigError, load_config
+from pipeline.config_loader import ConfigError, load_config, top_keys
 from pipeline.configs import PipelineConfig
+from pipeline.pretrain_config import MethodConfig, config_class
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted((ROOT / "configs").glob("*.yaml"))
@@ -75,10 +76,13 @@ def test_sound_configs(good):
             config(data={"path": "data", "text": {"splits": SPLITS}}),
             "text.label_column is missing: a classifier needs labels",
         ),
-        (config(model={"max_length": 64}), "give either weights (a name or a folder) or backbone"),
+        (
+            config(model={"max_length": 64}),
+            "give one of weights (a name or a folder), pretrained (a run)",
+        ),
         (
             config(model={"weights": "w", "backbone": BACKBONE, "vocabulary": "v"}),
-            "give either weights (a name or a folder) or backbone",
+            "give one of weights (a name or a folder), pretrained (a run)",
         ),
         (
             config(model={"backbone": BACKBONE}),
@@ -161,17 +165,22 @@ def test_a_files_error_in_a_search_names_its_line(tmp_path):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_our_configs_load_and_open_with_their_command(file):
-    settings = load_config(PipelineConfig, file)
+    settings = load_config(config_class(top_keys(file)), file)
     first = file.read_text().splitlines()[0]
     assert first == f"# python -m pipeline run --config configs/{file.name}"
-    assert settings.name == file.stem
+    last = settings.finetune if isinstance(settings, MethodConfig) else settings
+    assert last.name == file.stem
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_our_configs_name_files_that_exist(file):
-    data = load_config(PipelineConfig, file).data
-    for path in (data.path, *data.reader.files()):
-        assert path is None or (ROOT / path).exists()
+    settings = load_config(config_class(top_keys(file)), file)
+    lines = (
+        [settings.pretrain, settings.finetune] if isinstance(settings, MethodConfig) else [settings]
+    )
+    for data in (line.data for line in lines):
+        for path in (data.path, *data.reader.files()):
+            assert path is None or (ROOT / path).exists()
 
 
 def test_there_are_configs():

@@ -6,9 +6,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.config_loader import load_config
+from pipeline.config_loader import load_config, top_keys
 from pipeline.configs import PipelineConfig
 from pipeline.inputs import InputError, check_inputs, find_inputs
+from pipeline.pretrain_config import config_class
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
@@ -131,4 +132,4 @@ def test_the_schema_holds_what_the_reader_writes(make, tmp_path):
 @pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda f: f.stem)
 def test_our_configs_have_their_inputs(file, monkeypatch):
     monkeypatch.chdir(ROOT)
-    check_inputs(load_config(PipelineConfig, file))
+    check_inputs(load_config(config_class(top_keys(file)), file))

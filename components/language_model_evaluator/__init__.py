@@ -1,0 +1,1 @@
+"""LanguageModelEvaluator: measures a pretrained model on the eval split and blesses it, or says why not."""

@@ -1,0 +1,117 @@
+"""Loads what would be pushed, measures it, decides."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece
+import tensorflow as tf
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.language_model_evaluator.config import LanguageModelGateConfig
+from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
+from components.pretrain_example_gen.text import WORDPIECE_FILE
+from components.pretrain_trainer.config import PretrainSettings
+from components.pretrain_trainer.run_fn import LANGUAGE_MODEL_FOLDER
+from models.gpt.text_generator import TextGenerator
+from models.language_model import Bert, Gpt, LanguageModel, measure
+from models.sequence_rows import SequenceRows
+from models.tokenizer import read_vocabulary
+
+EVALUATION_FILE = "language_model_evaluation.json"
+_SPLIT = "eval"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `evaluation` and `blessing`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Measures the model and blesses it if every rule of the gate is kept.
+
+        Args:
+            input_dict: `examples`, PretrainExampleGen's, and `model`, one artifact each.
+            output_dict: `evaluation` gets `language_model_evaluation.json`, `{"metrics": {…}, "rows": n,
+                "reasons": [sentence, …]}`; `blessing` is as TFX's Evaluator writes it.
+            exec_properties: `gate` and `settings`, dumps of LanguageModelGateConfig and PretrainSettings.
+        """
+        gate = LanguageModelGateConfig.model_validate_json(exec_properties["gate"])
+        settings = PretrainSettings.model_validate_json(exec_properties["settings"])
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        artifact = artifact_utils.get_single_instance(input_dict["model"])
+        folder = artifact_utils.get_split_uri([examples], _SPLIT)
+        rows = SequenceRows.read(tf.io.gfile.glob(os.path.join(folder, "*")))
+        model = _load(artifact.uri, Path(examples.uri), settings, rows)
+        metrics = measure(model, rows, settings.training.seed)
+        if isinstance(model, Gpt):
+            metrics["bits_per_byte"] = _bits_per_byte(model, rows, metrics["loss"])
+        reasons = gate.failures(metrics)
+        evaluation = {"metrics": metrics, "rows": len(rows), "reasons": reasons}
+        evaluation_uri = artifact_utils.get_single_uri(output_dict["evaluation"])
+        with fileio.open(os.path.join(evaluation_uri, EVALUATION_FILE), "w") as file:
+            file.write(json.dumps(evaluation, indent=1) + "\n")
+        _bless(artifact_utils.get_single_instance(output_dict["blessing"]), artifact, reasons)
+
+
+def _load(
+    uri: str, examples: Path, settings: PretrainSettings, rows: SequenceRows
+) -> LanguageModel:
+    """The model as it would be pushed, not as it was trained."""
+    if settings.is_causal:
+        return Gpt(TextGenerator.load(Path(uri, LANGUAGE_MODEL_FOLDER)))
+    vocabulary = read_vocabulary(examples / VOCABULARY_FOLDER / WORDPIECE_FILE)
+    masking, folder = settings.model.masking, path_utils.serving_model_path(uri)
+    model, missing = Bert.load(folder, vocabulary, masking, rows.has_pairs)
+    if missing:
+        raise ValueError(f"{folder} lacks {', '.join(missing)}")
+    return model
+
+
+def _bits_per_byte(model: Gpt, rows: SequenceRows, loss: float) -> float:
+    """The mean loss, in nats a predicted token, as bits a byte of the text of the predicted tokens.
+
+    The first token of each sequence is predicted from nothing, so it is left out of both.
+    """
+    first = np.cumsum(rows.sequence_lengths) - rows.sequence_lengths
+    is_predicted = np.ones(len(rows.token_ids), bool)
+    is_predicted[first] = False
+    lengths = _byte_lengths(model.generator.tokenizer.model)[rows.token_ids]
+    return float(loss * is_predicted.sum() / lengths[is_predicted].sum() / np.log(2))
+
+
+def _byte_lengths(tokenizer: bytes) -> np.ndarray:
+    """Bytes of text that each id of a SentencePiece model stands for, int64 [ids]."""
+    processor = sentencepiece.SentencePieceProcessor(model_proto=tokenizer)
+
+    def length(i: int) -> int:
+        if processor.is_control(i) or processor.is_unknown(i):
+            return 0
+        return (
+            1 if processor.is_byte(i) else len(processor.id_to_piece(i).replace("▁", " ").encode())
+        )
+
+    return np.array([length(i) for i in range(processor.vocab_size())], np.int64)
+
+
+def _bless(blessing: types.Artifact, model: types.Artifact, reasons: list[str]) -> None:
+    blessed = not reasons
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    with fileio.open(os.path.join(blessing.uri, name), "w") as file:
+        file.write("\n".join(reasons))
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

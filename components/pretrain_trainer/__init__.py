@@ -1,0 +1,1 @@
+"""What the TFX Trainer runs to pretrain a language model."""

@@ -1,0 +1,1 @@
+"""VocabularyGen: learns the vocabulary of the train split, or imports one."""

@@ -1,0 +1,121 @@
+"""The pretraining line: documents → vocabulary → rows of tokens → language model → gate → pushed backbone."""
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.proto import pusher_pb2, trainer_pb2
+
+from components.data_validator.component import DataValidator
+from components.fingerprint import code_fingerprint
+from components.language_model_evaluator.component import LanguageModelEvaluator
+from components.pretrain_example_gen.component import PretrainExampleGen
+from components.pretrain_trainer.config import PretrainSettings
+from components.vocabulary_gen.component import VocabularyGen
+from components.vocabulary_gen.config import VocabularyConfig
+from pipeline.configs import local_paths
+from pipeline.example_gen import create_example_gen
+from pipeline.inputs import PretrainInputs
+from pipeline.pretrain_config import PretrainConfig
+
+_RUN_FN = "components.pretrain_trainer.run_fn"
+
+
+def create_pretrain_pipeline(
+    config: PretrainConfig,
+    inputs: PretrainInputs,
+    pipeline_root: str,
+    serving_root: str,
+    checkpoint_root: str,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """Builds the graph; nothing is read and nothing runs.
+
+    Args:
+        config: the run's settings.
+        inputs: where data, schema and, if given, weights and vocabulary are.
+        pipeline_root: artifacts are written below.
+        serving_root: blessed models are pushed below, each as a version.
+        checkpoint_root: a training under way is saved below.
+        metadata: the MLMD store; None where the runner brings its own.
+    """
+    example_gen = create_example_gen(config.data, inputs.data)
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
+    validator = DataValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_gen.outputs["schema"],
+        quarantine=example_gen.outputs["quarantine"],
+        validation=config.validation,
+    )
+    vocabulary_gen = VocabularyGen(examples=examples, config=_vocabulary(config, inputs))
+    vocabulary_gen.add_upstream_node(validator)
+    pretrain_example_gen = PretrainExampleGen(
+        examples=examples,
+        vocabulary=vocabulary_gen.outputs["vocabulary"],
+        config=config.examples,
+    )
+    rows = pretrain_example_gen.outputs["pretrain_examples"]
+    settings = PretrainSettings(
+        is_causal=config.is_causal,
+        model=config.model.model_copy(update={"weights": inputs.weights}),
+        weights_hash=inputs.weights_hash,
+        training=config.training,
+        checkpoints=checkpoint_root,
+        code_fingerprint=code_fingerprint(_RUN_FN),
+    )
+    trainer = tfx.components.Trainer(
+        run_fn=f"{_RUN_FN}.run_fn",
+        examples=rows,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=settings.model_dump(mode="json"),
+    )
+    evaluator = LanguageModelEvaluator(
+        examples=rows, model=trainer.outputs["model"], gate=config.gate, settings=settings
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_root)
+        ),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            validator,
+            vocabulary_gen,
+            pretrain_example_gen,
+            trainer,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def create_local_pretrain_pipeline(
+    config: PretrainConfig, inputs: PretrainInputs
+) -> tfx.dsl.Pipeline:
+    """The graph of a run on this machine, its artifacts, store and pushed models under `config.root`."""
+    paths = local_paths(config)
+    return create_pretrain_pipeline(
+        config,
+        inputs,
+        str(paths["artifacts"]),
+        str(paths["serving"]),
+        str(paths["checkpoints"]),
+        sqlite_metadata_connection_config(str(paths["metadata"])),
+    )
+
+
+def _vocabulary(config: PretrainConfig, inputs: PretrainInputs) -> VocabularyConfig:
+    """What was asked for, or the import of the vocabulary that the weights bring."""
+    return config.vocabulary or VocabularyConfig(path=inputs.vocabulary)
