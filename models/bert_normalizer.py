@@ -61,6 +61,11 @@ def stand_in(token: str) -> str:
     return token.translate(_stand_ins())
 
 
+def original(word: str) -> str:
+    """What `stand_in` was given."""
+    return word.translate({ord(text): code for code, text in _stand_ins().items()})
+
+
 @functools.cache
 def _stand_ins() -> dict[int, str]:
     return {

@@ -14,7 +14,9 @@ from models.bert_normalizer import CHINESE, normalizer_model, stand_in
 
 PAD, UNK, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 _MAX_WORD = 100  # characters, as in BERT's WordpieceTokenizer: a longer word becomes [UNK]
-_LONG_WORDS = rf"[^ !-/:-@\[-`{{-~{CHINESE}]{{{_MAX_WORD + 1},}}"
+_ALONE = rf"!-/:-@\[-`{{-~{CHINESE}"  # characters that are words of their own
+_WORDS_OF_ONE = f"([{_ALONE}])"
+_LONG_WORDS = rf"[^ {_ALONE}]{{{_MAX_WORD + 1},}}"
 _UNKNOWN_WORD = "\U0010fffd"  # normalized text has no such character, nor has a vocabulary
 
 
@@ -32,14 +34,24 @@ def read_vocabulary(path: str | Path) -> list[str]:
     with tf.io.gfile.GFile(str(path), "rb") as file:
         content = file.read()
     try:
-        tokens = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
-        if not tokens[-1]:
-            tokens.pop()
-        _check(tokens)
-    except UnicodeDecodeError as error:
-        raise VocabularyError(f"{path}: not UTF-8: {error}") from error
+        return parse_vocabulary(content)
     except VocabularyError as error:
         raise VocabularyError(f"{path}: {error}") from None
+
+
+def parse_vocabulary(content: bytes) -> list[str]:
+    """The tokens of a `vocab.txt`'s content.
+
+    Raises:
+        VocabularyError: as `read_vocabulary`, without the path.
+    """
+    try:
+        tokens = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"not UTF-8: {error}") from error
+    if not tokens[-1]:
+        tokens.pop()
+    _check(tokens)
     return tokens
 
 
@@ -105,6 +117,21 @@ class BertTokenizer:
         )
         words = tf.strings.regex_replace(normalizer.normalize(texts), _LONG_WORDS, _UNKNOWN_WORD)
         return wordpiece.tokenize(words)
+
+
+def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
+    """The words that BertTokenizer spells.
+
+    Args:
+        texts: string [n], UTF-8.
+
+    Returns:
+        string [n, (words)], normalized; `models.bert_normalizer.original` undoes its stand-ins.
+    """
+    normalizer = tf_text.FastBertNormalizer(model_buffer=tf.constant(normalizer_model()))
+    # Punctuation beyond ASCII has blanks around it already.
+    spaced = tf.strings.regex_replace(normalizer.normalize(texts), _WORDS_OF_ONE, r" \1 ")
+    return tf.strings.split(spaced)
 
 
 @functools.lru_cache(maxsize=4)

@@ -81,12 +81,20 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
             f"text: {text['coverage']:.2%} of the tokens are in the vocabulary, "
             f"{text['tokens_mean']:.0f} tokens a text (at most {text['tokens_max']})"
         )
+    if examples := summary["pretrain_examples"]:
+        train = examples["splits"]["train"]
+        console.print(
+            f"pretraining: {train['documents']:,} documents, {train['tokens']:,} tokens in "
+            f"{train['rows']:,} rows, {train['packing_efficiency']:.1%} full; {train['held_out']} held out"
+        )
     if tuning := summary["tuning"]:
         values = ", ".join(
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
             for key, value in tuning["values"].items()
         )
         console.print(f"tuned: {values} (best of {tuning['trials']} trials)", markup=False)
+    if words := summary["vocabulary"]:
+        console.print(_vocabulary_line(words), highlight=False)
     if summary["metrics"]:
         console.print(_metrics_table(summary["metrics"]))
     if summary["error"]:
@@ -98,6 +106,13 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
             console.print(f"  {reason}", markup=False)
     elif summary["pushed"]:
         console.print(f"[green]blessed and pushed[/] as version {summary['pushed']['version']}")
+
+
+def _vocabulary_line(report: dict[str, Any]) -> str:
+    shares = ", ".join(
+        f"{figures['unknown_rate']:.2%} of {split}" for split, figures in report["splits"].items()
+    )
+    return f"vocabulary: {report['tokens']:,} tokens; unknown: {shares}"
 
 
 def _show_time(console: Console, summary: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import apache_beam as beam
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.beam_executor import BeamExecutor
 from components.example_gen import quarantine
 from components.example_gen.config import ExampleGenConfig
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
@@ -37,7 +37,7 @@ _REJECTED = "rejected"
 _COUNTS = "counts"
 
 
-class ExampleGenExecutor(base_beam_executor.BaseBeamExecutor, abc.ABC):
+class ExampleGenExecutor(BeamExecutor, abc.ABC):
     """Writes the splits of `examples` and the `quarantine` artifact.
 
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
@@ -93,15 +93,6 @@ class ExampleGenExecutor(base_beam_executor.BaseBeamExecutor, abc.ABC):
                 )
             _write_rejected(outcomes[_REJECTED], rejects_uri)
             _write_counts(outcomes, names, rejects_uri)
-
-    def _make_beam_pipeline(self) -> beam.Pipeline:
-        """As the base class, but the default runner is the in-memory one.
-
-        Beam's own default first tries to download the Prism binary (apache/beam#34549).
-        """
-        if any(arg.startswith("--runner") for arg in self._beam_pipeline_args):
-            return super()._make_beam_pipeline()
-        return beam.Pipeline(runner="FnApiRunner", argv=self._beam_pipeline_args)
 
 
 class _ReadFile(beam.DoFn):

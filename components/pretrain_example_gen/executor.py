@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from components.beam_executor import BeamExecutor, split_files
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
@@ -36,7 +36,7 @@ _Texts = tuple[list[bytes], list[bytes]]  # keys, texts
 _Totals = Counter[tuple[str, str]]  # by split and name
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(BeamExecutor):
     """Writes the train and eval splits as rows for pretraining.
 
     A document's shard is a hash of its key, its place in the shard a hash of key, text and seed, and all
@@ -65,7 +65,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         config = PretrainExamplesConfig.model_validate_json(exec_properties["config"])
         source = artifact_utils.get_single_instance(input_dict["examples"])
         target = artifact_utils.get_single_instance(output_dict["pretrain_examples"])
-        files = {split: _files(source, split) for split in SPLITS}
+        files = {split: split_files(source, split) for split in SPLITS}
         target.split_names = artifact_utils.encode_split_names(SPLITS)
         examples_utils.set_payload_format(target, example_gen_pb2.FORMAT_TF_EXAMPLE)
         vocabulary = os.path.join(target.uri, VOCABULARY_FOLDER)
@@ -86,15 +86,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "SumCounts" >> beam.CombineGlobally(_sum)
                 | "Report" >> beam.Map(write_report, target.uri, SPLITS, config)
             )
-
-    def _make_beam_pipeline(self) -> beam.Pipeline:
-        """As the base class, but the default runner is the in-memory one.
-
-        Beam's own default first tries to download the Prism binary (apache/beam#34549).
-        """
-        if any(arg.startswith("--runner") for arg in self._beam_pipeline_args):
-            return super()._make_beam_pipeline()
-        return beam.Pipeline(runner="FnApiRunner", argv=self._beam_pipeline_args)
 
 
 class _Work:
@@ -206,14 +197,6 @@ class _Write(beam.DoFn):
         """Waits for the shard that is being written, so that there is never more than one."""
         while self._writing:
             yield self._work.totals(self._writing.pop().result())
-
-
-def _files(examples: types.Artifact, split: str) -> list[str]:
-    names = artifact_utils.decode_split_names(examples.split_names)
-    if split not in names:
-        raise ValueError(f"the examples have no split {split}, only {', '.join(names)}")
-    folder = artifact_utils.get_split_uri([examples], split)
-    return sorted(fileio.glob(os.path.join(folder, "*")))
 
 
 def _copy_vocabulary(source: str, target: str) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 from tfx import types
-from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
+from components.beam_executor import BeamExecutor, split_files
 from components.vocabulary_gen.config import VocabularyConfig
 from components.vocabulary_gen.learners import learn_bpe, learn_wordpiece
 from components.vocabulary_gen.measures import Kind, count_words, measure
@@ -24,7 +24,7 @@ _MOST_WORDS = 1_000_000  # of a bundle, before they are given on
 _Totals = Counter[tuple[str, str]]  # by split and name
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(BeamExecutor):
     """Writes the vocabulary, and what it makes of the splits train and eval.
 
     The words are counted by all workers; one of them learns, from the counts in a fixed order. The vocabulary
@@ -52,7 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         config = VocabularyConfig.model_validate_json(exec_properties["config"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         uri = artifact_utils.get_single_uri(output_dict["vocabulary"])
-        files = {split: _files(examples, split) for split in SPLITS}
+        files = {split: split_files(examples, split) for split in SPLITS}
         given = _read_given(config)
         fileio.makedirs(uri)
 
@@ -80,15 +80,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "WriteReport" >> beam.Map(_write, os.path.join(uri, REPORT_FILE))
             )
 
-    def _make_beam_pipeline(self) -> beam.Pipeline:
-        """As the base class, but the default runner is the in-memory one.
-
-        Beam's own default first tries to download the Prism binary (apache/beam#34549).
-        """
-        if any(arg.startswith("--runner") for arg in self._beam_pipeline_args):
-            return super()._make_beam_pipeline()
-        return beam.Pipeline(runner="FnApiRunner", argv=self._beam_pipeline_args)
-
 
 class _CountWords(beam.DoFn):
     """Batches of texts -> (word, its number in a bundle)."""
@@ -107,14 +98,6 @@ class _CountWords(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from map(beam.transforms.window.GlobalWindows.windowed_value, self._counts.items())
-
-
-def _files(examples: types.Artifact, split: str) -> list[str]:
-    names = artifact_utils.decode_split_names(examples.split_names)
-    if split not in names:
-        raise ValueError(f"the examples have no split {split}, only {', '.join(names)}")
-    folder = artifact_utils.get_split_uri([examples], split)
-    return sorted(fileio.glob(os.path.join(folder, "*")))
 
 
 def _read_given(config: VocabularyConfig) -> bytes | None:

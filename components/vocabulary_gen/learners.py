@@ -1,7 +1,7 @@
 """Learns tokens from how often each word occurs, by SentencePiece's BPE (arXiv 1508.07909) in both kinds.
 
-Of the learners of WordPiece, tf-text's is pure Python and takes minutes where SentencePiece takes seconds, and
-Hugging Face's does what is done here, merge pairs bottom up, for one more requirement.
+Of the learners of WordPiece, tf-text's is pure Python and takes minutes where SentencePiece takes seconds,
+and Hugging Face's does what is done here, merge pairs bottom up, for one more requirement.
 """
 
 import io

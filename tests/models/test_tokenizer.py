@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from hypothesis import strategies as st
 
-from models.bert_normalizer import characters, normalizer_model
-from models.tokenizer import BertTokenizer, VocabularyError, read_vocabulary
+from models.bert_normalizer import characters, normalizer_model, original, stand_in
+from models.tokenizer import BertTokenizer, VocabularyError, read_vocabulary, split_words
 
 # Hugging Face's ids of hostile texts; the file says of which version, and how they were made.
 GOLDEN = json.loads(Path(__file__).with_name("huggingface_ids.json").read_text(encoding="utf-8"))
@@ -35,6 +35,10 @@ def pieces(text: str) -> list[str]:
 
 def reference(text: str, vocabulary: list[str] = VOCABULARY) -> list[int]:
     """BasicTokenizer and WordpieceTokenizer of arXiv 1810.04805, uncased, without a length limit."""
+    return [CLS, *(i for word in basic_words(text) for i in wordpieces(word, vocabulary)), SEP]
+
+
+def basic_words(text: str) -> list[str]:
     words: list[str] = []
     for chunk in "".join(map(spaced, text)).split(" "):
         # A character at a time, so that a Greek word does not end in another sigma.
@@ -48,7 +52,7 @@ def reference(text: str, vocabulary: list[str] = VOCABULARY) -> list[int]:
             else:
                 word += character
         words.append(word)
-    return [CLS, *(i for word in words if word for i in wordpieces(word, vocabulary)), SEP]
+    return [word for word in words if word]
 
 
 CHINESE = [
@@ -106,6 +110,20 @@ TEXTS = st.lists(
 def test_ids_equal_the_references(texts):
     full = BertTokenizer(VOCABULARY, max_length=10_000)
     assert ids(*texts, tokenizer=full) == [reference(text) for text in texts]
+
+
+@hypothesis.given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_words_equal_the_references(texts):
+    words = split_words(tf.constant(texts, tf.string)).to_list()
+    assert [[word.decode() for word in row] for row in words] == [basic_words(t) for t in texts]
+
+
+def test_stand_ins_become_the_original_again():
+    text = "heart\u2e52s \U0002b820"  # tf-text would cut at both
+    [[word, other]] = split_words(tf.constant([text])).to_list()
+    assert original(word.decode()) == "heart\u2e52s" != word.decode()
+    assert original(other.decode()) == "\U0002b820"
+    assert stand_in(original(word.decode())) == word.decode()
 
 
 @hypothesis.given(st.text())

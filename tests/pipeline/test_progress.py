@@ -76,6 +76,8 @@ def test_the_summary_says_what_the_tuner_chose_and_counts_it_as_training():
         "components": {"Tuner": {"seconds": 60.0}, "Trainer": {"seconds": 30.0}},
         "rows": None,
         "text": None,
+        "vocabulary": None,
+        "pretrain_examples": None,
         "tuning": {"trials": 8, "eval_loss": 0.25, "values": values},
         "metrics": {},
         "error": {"component": "Evaluator", "message": "no"},
@@ -85,4 +87,25 @@ def test_the_summary_says_what_the_tuner_chose_and_counts_it_as_training():
         "100.0 s: 90.0 s training, 10.0 s everything else",
         "tuned: optimizer.learning_rate 3.123e-05, batch_size 16 (best of 8 trials)",
         "Evaluator failed: no",
+    ]
+
+
+def test_the_summary_says_what_was_pretrained_on():
+    file = io.StringIO()
+    rows = {"documents": 1200, "tokens": 50_000, "rows": 400, "packing_efficiency": 0.977}
+    summary = {
+        "seconds": 10.0,
+        "components": {"Trainer": {"seconds": 4.0}},
+        "rows": None,
+        "text": None,
+        "vocabulary": {"tokens": 16000, "splits": {"train": {"unknown_rate": 0.0001}}},
+        "pretrain_examples": {"splits": {"train": rows | {"held_out": 0}}},
+        "tuning": None,
+        "metrics": {},
+        "error": {"component": "Pusher", "message": "no"},
+    }
+    show_summary(Console(file=file, width=100), summary)
+    assert file.getvalue().splitlines()[1:3] == [
+        "pretraining: 1,200 documents, 50,000 tokens in 400 rows, 97.7% full; 0 held out",
+        "vocabulary: 16,000 tokens; unknown: 0.01% of train",
     ]
