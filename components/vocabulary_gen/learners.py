@@ -28,8 +28,8 @@ class LearnerError(ValueError):
 def learn_wordpiece(counts: Iterable[WordCount], size: int) -> bytes:
     """A `vocab.txt` of `size` tokens; of fewer if the words are spelled out before.
 
-    First the reserved tokens, then the characters, so that each word of them can be spelled, then the pieces
-    in the order of the merges: the most frequent first.
+    First the reserved tokens, then the characters, as first and, unless they are always alone, as later ones
+    of a word, so that each word of them can be spelled; then the pieces in the order of the merges.
 
     Args:
         counts: words, normalized and cut as by BertTokenizer, and how often each occurs.
@@ -39,9 +39,9 @@ def learn_wordpiece(counts: Iterable[WordCount], size: int) -> bytes:
         LearnerError: there are no words, or their characters alone need more tokens.
     """
     words = _with_common_characters(_sorted(counts))
-    alphabet = sorted({word[0] for word, _ in words})
-    alphabet += sorted({f"##{character}" for word, _ in words for character in word[1:]})
-    tokens = dict.fromkeys([*RESERVED, *alphabet])
+    characters = sorted({character for word, _ in words for character in word})
+    inside = sorted({character for word, _ in words if len(word) > 1 for character in word})
+    tokens = dict.fromkeys([*RESERVED, *characters, *(f"##{character}" for character in inside)])
     if len(tokens) > size:
         raise LearnerError(
             f"vocabulary.size {size} is too small: the reserved tokens and the characters of the train split "
