@@ -3,7 +3,8 @@
 `python -m benchmarks.tokenizer --rounds 5 --json FILE`
 
 All take Python strings and give ids, uncut, on both cores: ours and tf-text's in a parallel tf.data map over
-batches, Hugging Face's `encode_batch_fast` in a process of its own with a thread a core. Timed is everything
+batches, Hugging Face's in a process of its own with a thread a core, by the call that Transformers makes
+(`encode_batch`) and by the faster one without offsets (`encode_batch_fast`). Timed is everything
 from the list of strings to the ids; loading and tracing come before. The ids are compared, too; a literal
 "[SEP]" is text for all.
 """
@@ -35,7 +36,8 @@ from components.medline_example_gen.executor import MedlineReader
 from models.tokenizer import BertTokenizer, read_vocabulary
 from pipeline.datasets.fetch import fetch
 
-OURS, PEER, TF_TEXT = "ours", "Hugging Face", "tf-text BertTokenizer"
+OURS, PEER, FAST_PEER = "ours", "Hugging Face", "Hugging Face without offsets"
+TF_TEXT = "tf-text BertTokenizer"
 _BATCH = 512
 Ids = tuple[np.ndarray, np.ndarray]  # of all texts one after the other, and each text's number
 
@@ -86,13 +88,21 @@ def main() -> None:
         command = [str(arguments.peer_python), "-m", "benchmarks.huggingface.tokenizer"]
         command += ["--texts", str(file), "--weights", str(weights), "--ids", str(peer_ids)]
 
-        def peer(_: int) -> float:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.exit(f"{' '.join(command)}:\n{done.stderr}")
-            return json.loads(done.stdout)["seconds"]
-
         last: dict[str, Ids] = {}
+
+        def peer(name: str, *options: str) -> Callable[[int], float]:
+            def run(_: int) -> float:
+                done = subprocess.run(
+                    [*command, *options], capture_output=True, text=True, check=False
+                )
+                if done.returncode:
+                    sys.exit(f"{' '.join([*command, *options])}:\n{done.stderr}")
+                with np.load(peer_ids) as saved:
+                    last[name] = saved["ids"], saved["lengths"]
+                return json.loads(done.stdout)["seconds"]
+
+            return run
+
         graphs = {
             OURS: BertTokenizer(read_vocabulary(vocabulary), max_length=10**6),
             TF_TEXT: _tf_text(vocabulary),
@@ -111,10 +121,13 @@ def main() -> None:
 
             return run
 
-        contenders = {OURS: timed(OURS), PEER: peer, TF_TEXT: timed(TF_TEXT)}
+        contenders = {
+            OURS: timed(OURS),
+            PEER: peer(PEER, "--offsets"),
+            FAST_PEER: peer(FAST_PEER),
+            TF_TEXT: timed(TF_TEXT),
+        }
         seconds = alternate(contenders, arguments.rounds)
-        with np.load(peer_ids) as saved:
-            last[PEER] = saved["ids"], saved["lengths"]
     rows = _report(seconds, last, texts)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")

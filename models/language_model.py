@@ -21,6 +21,7 @@ from models.pretrainer import build_pretrainer
 from models.sequence_rows import SequenceRows
 from models.tasks import BertPretraining, Task
 
+GENERATOR_FOLDER = "assets.extra/generator"  # of the SavedModel; TensorFlow Serving leaves it alone
 _TOKENS_PER_BATCH = 8192
 
 
@@ -40,8 +41,8 @@ class LanguageModel(abc.ABC):
         """What the task is trained and measured on; random choices follow from the seed."""
 
     @abc.abstractmethod
-    def save(self, folder: str | Path, serving_folder: str | Path) -> None:
-        """Writes what `load` reads, and what is pushed, of which the first may be a part."""
+    def save(self, folder: str | Path) -> None:
+        """Writes the folder that is pushed, which `load` reads."""
 
 
 class Bert(LanguageModel):
@@ -99,9 +100,9 @@ class Bert(LanguageModel):
         """The rows, masked anew in each epoch."""
         return MaskedRows(rows, self._masking, seed)
 
-    def save(self, folder: str | Path, serving_folder: str | Path) -> None:
-        """Writes one Hugging Face folder, which is pushed: fine-tuning starts from it."""
-        save_pretrainer(self.task.model, self.config, self.vocabulary, serving_folder)
+    def save(self, folder: str | Path) -> None:
+        """Writes a Hugging Face folder: fine-tuning starts from it."""
+        save_pretrainer(self.task.model, self.config, self.vocabulary, folder)
 
 
 class Gpt(LanguageModel):
@@ -119,11 +120,21 @@ class Gpt(LanguageModel):
         """The rows as they are."""
         return rows
 
-    def save(self, folder: str | Path, serving_folder: str | Path) -> None:
-        """Writes the generator, and a SavedModel that is pushed."""
-        self.generator.save(folder)
+    @classmethod
+    def load(cls, folder: str | Path) -> "Gpt":
+        """Reads what `save` wrote.
+
+        Raises:
+            FileNotFoundError: the folder holds no generator.
+        """
+        return cls(TextGenerator.load(Path(folder, GENERATOR_FOLDER)))
+
+    def save(self, folder: str | Path) -> None:
+        """Writes a SavedModel, and the generator among its extra assets."""
+        keras_folder = Path(folder, GENERATOR_FOLDER)
+        self.generator.save(keras_folder)
         # Loaded anew: in float32, and with variables of no strategy.
-        export_generator(TextGenerator.load(folder), str(serving_folder))
+        export_generator(TextGenerator.load(keras_folder), str(folder))
 
 
 def measure(model: LanguageModel, rows: SequenceRows, seed: int) -> dict[str, float]:

@@ -19,8 +19,6 @@ from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
 from components.pretrain_example_gen.text import WORDPIECE_FILE
 from components.pretrain_trainer.config import PretrainSettings
-from components.pretrain_trainer.run_fn import LANGUAGE_MODEL_FOLDER
-from models.gpt.text_generator import TextGenerator
 from models.language_model import Bert, Gpt, LanguageModel, measure
 from models.sequence_rows import SequenceRows
 from models.tokenizer import read_vocabulary
@@ -68,11 +66,11 @@ def _load(
     uri: str, examples: Path, settings: PretrainSettings, rows: SequenceRows
 ) -> LanguageModel:
     """The model as it would be pushed, not as it was trained."""
+    folder = path_utils.serving_model_path(uri)
     if settings.is_causal:
-        return Gpt(TextGenerator.load(Path(uri, LANGUAGE_MODEL_FOLDER)))
+        return Gpt.load(folder)
     vocabulary = read_vocabulary(examples / VOCABULARY_FOLDER / WORDPIECE_FILE)
-    masking, folder = settings.model.masking, path_utils.serving_model_path(uri)
-    model, missing = Bert.load(folder, vocabulary, masking, rows.has_pairs)
+    model, missing = Bert.load(folder, vocabulary, settings.model.masking, rows.has_pairs)
     if missing:
         raise ValueError(f"{folder} lacks {', '.join(missing)}")
     return model

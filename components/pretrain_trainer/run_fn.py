@@ -31,15 +31,14 @@ from models.training import fit
 
 logger = logging.getLogger("sciformer.trainer")
 
-LANGUAGE_MODEL_FOLDER, PROVENANCE_FILE = "language_model", "provenance.json"
+PROVENANCE_FILE = "provenance.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Pretrains on rows of PretrainExampleGen and writes the model artifact.
 
-    The artifact holds `Format-Serving/` (of a BERT its Hugging Face folder, of a GPT a SavedModel, of both
-    `provenance.json`), `language_model/` (a GPT's Keras model), `pretrain_report.json` of the examples, and
-    `training_metrics.json`. See `components.trainer.run_fn` for checkpoints.
+    The artifact holds `Format-Serving/` (of a BERT its Hugging Face folder, of a GPT a SavedModel; with
+    `provenance.json`) and `training_metrics.json`. See `components.trainer.run_fn` for checkpoints.
 
     Args:
         fn_args: paths from TFX; `custom_config` is a dump of `PretrainSettings`.
@@ -76,7 +75,7 @@ def run_fn(fn_args: FnArgs) -> None:
         return
     serving = Path(fn_args.serving_model_dir)
     metrics = training_metrics(history, len(train), len(train.token_ids))
-    model.save(serving.parent / LANGUAGE_MODEL_FOLDER, serving)
+    model.save(serving)
     (serving.parent / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
     provenance = _provenance(settings, examples, metrics)
     (serving / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n")
