@@ -21,7 +21,7 @@ from models.classifier import TextClassifier
 from models.config import ClassifierConfig, TrainingConfig
 from models.examples import Examples
 from models.hf_weights import load_backbone
-from models.history import Epoch, Step
+from models.history import Epoch, History, Step
 from models.precision import precision
 from models.tasks import Classification
 from models.telemetry.flops import flops_per_token
@@ -48,6 +48,9 @@ class _Profiler:
             tf.profiler.experimental.stop()
 
     def on_epoch(self, epoch: Epoch) -> None:
+        pass
+
+    def on_restore(self, history: History) -> None:
         pass
 
     def close(self) -> None:
