@@ -162,6 +162,12 @@ def local_paths(config: RunConfig) -> dict[str, Path]:
     }
 
 
+def pushed_versions(serving: Path) -> list[Path]:
+    """The versions that the Pusher has written into a folder, the oldest first."""
+    versions = (path for path in serving.glob("*") if path.name.isdigit())
+    return sorted(versions, key=lambda path: int(path.name))
+
+
 def short_path(path: Path) -> Path:
     """The path as a person in the current folder would write it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 from rich.table import Table
 
-from pipeline.configs import PipelineConfig, local_paths
+from pipeline.configs import PipelineConfig, local_paths, pushed_versions
 
 _BATCH = 64
 _EXCERPT = 70
@@ -25,14 +25,12 @@ def newest_version(config: PipelineConfig) -> Path:
         PredictError: nothing was pushed yet.
     """
     serving = local_paths(config)["serving"]
-    versions = [
-        p for p in serving.glob("*") if p.name.isdigit() and (p / "saved_model.pb").is_file()
-    ]
+    versions = [p for p in pushed_versions(serving) if (p / "saved_model.pb").is_file()]
     if not versions:
         raise PredictError(
             f"no pushed model in {serving}: run the pipeline first; a model is pushed once blessed"
         )
-    return max(versions, key=lambda path: int(path.name))
+    return versions[-1]
 
 
 def predict(config: PipelineConfig, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipeline.configs import PretrainedConfig
+from pipeline.configs import PretrainedConfig, pushed_versions
 
 LATEST = "latest"
 
@@ -20,12 +20,12 @@ def pushed_model(wanted: PretrainedConfig) -> Path:
     """
     base = Path(wanted.root, wanted.pipeline).resolve()
     if wanted.run == LATEST:
-        versions = [p for p in (base / "serving" / wanted.pipeline).glob("*") if p.name.isdigit()]
+        versions = pushed_versions(base / "serving" / wanted.pipeline)
         if not versions:
             raise PretrainedError(
                 f"{base} holds no pushed model: run the pretraining pipeline {wanted.pipeline} first"
             )
-        return max(versions, key=lambda path: int(path.name))
+        return versions[-1]
     path = base / wanted.run / "summary.json"
     if not path.is_file():
         known = sorted(path.parent.name for path in base.glob("*/summary.json"))[-5:]

@@ -14,8 +14,10 @@ from tensorflow_model_analysis.proto import validation_result_pb2
 from components.evaluator.eval_config import ACCURACY, CROSS_ENTROPY, MACRO_F1
 from components.example_gen.quarantine import read_counts
 from components.language_model_evaluator.executor import EVALUATION_FILE
+from components.pretrain_example_gen import shards
 from components.trainer.runs import METRICS_FILE
 from components.transform.preprocessing import TOKEN_IDS
+from components.vocabulary_gen import executor as vocabulary_gen
 from pipeline.local_runner import NodeRun
 
 EVALUATOR, LANGUAGE_MODEL_EVALUATOR = "Evaluator", "LanguageModelEvaluator"
@@ -61,13 +63,13 @@ def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:
 def vocabulary(runs: list[NodeRun]) -> dict[str, Any] | None:
     """VocabularyGen's report, None if there is none."""
     uri = _uri(runs, "vocabulary")
-    return json.loads(Path(uri, "report.json").read_text()) if uri else None
+    return _json(uri, vocabulary_gen.REPORT_FILE) if uri else None
 
 
 def pretrain_examples(runs: list[NodeRun]) -> dict[str, Any] | None:
     """PretrainExampleGen's report, None if there is none."""
     uri = _uri(runs, "pretrain_examples")
-    return json.loads(Path(uri, "report.json").read_text()) if uri else None
+    return _json(uri, shards.REPORT_FILE) if uri else None
 
 
 def tuning(runs: list[NodeRun]) -> dict[str, Any] | None:
@@ -90,10 +92,10 @@ def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:
     """Metrics by split and name: train and eval of the kept epoch, test from TFMA's whole test split."""
     found: dict[str, dict[str, float]] = {}
     if uri := _uri(runs, "model"):
-        training = json.loads(Path(uri, METRICS_FILE).read_text())
+        training = _json(uri, METRICS_FILE)
         found |= {"train": training["train"], "eval": training["eval"]}
     if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
-        found["eval"] = _language_model_evaluation(uri)["metrics"]
+        found["eval"] = _json(uri, EVALUATION_FILE)["metrics"]
     if uri := _uri(runs, "evaluation", EVALUATOR):
         overall = dict(tfma.load_eval_result(uri).slicing_metrics)[_OVERALL][""][""]
         found["test"] = {
@@ -111,7 +113,7 @@ def blessing(runs: list[NodeRun]) -> dict[str, Any] | None:
         `{"blessed": bool, "reasons": [sentence, …]}`, None if the run did not get so far.
     """
     if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
-        reasons = _language_model_evaluation(uri)["reasons"]
+        reasons = _json(uri, EVALUATION_FILE)["reasons"]
         return {"blessed": not reasons, "reasons": reasons}
     evaluation, model = (
         _uri(runs, "evaluation", EVALUATOR),
@@ -151,8 +153,8 @@ def _uri(runs: list[NodeRun], key: str, node: str | None = None) -> str | None:
     return next((run.outputs[key][0].uri for run in found), None)
 
 
-def _language_model_evaluation(uri: str) -> dict[str, Any]:
-    return json.loads(Path(uri, EVALUATION_FILE).read_text())
+def _json(uri: str, file: str) -> dict[str, Any]:
+    return json.loads(Path(uri, file).read_text())
 
 
 def _failures(result: validation_result_pb2.ValidationResult) -> list[str]:

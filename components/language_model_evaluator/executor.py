@@ -17,8 +17,8 @@ from tfx.utils import path_utils
 
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
-from components.pretrain_example_gen.text import WORDPIECE_FILE
 from components.pretrain_trainer.config import PretrainSettings
+from components.vocabulary_gen.config import WORDPIECE_FILE
 from models.language_model import Bert, Gpt, LanguageModel, measure
 from models.sequence_rows import SequenceRows
 from models.tokenizer import read_vocabulary

@@ -21,12 +21,11 @@ from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
 from components.pretrain_example_gen.shards import make_rows, write_checked, write_report
 from components.pretrain_example_gen.text import (
-    SENTENCEPIECE_FILE,
-    WORDPIECE_FILE,
     TextReader,
     shard_of,
     text_reader,
 )
+from components.vocabulary_gen.config import SENTENCEPIECE_FILE, WORDPIECE_FILE
 
 SPLITS = ["train", "eval"]
 VOCABULARY_FOLDER = "vocabulary"

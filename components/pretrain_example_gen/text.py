@@ -13,14 +13,13 @@ from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents, starts
 from components.pretrain_example_gen.rows import Frame
 from components.pretrain_example_gen.sentences import split_sentences
+from components.vocabulary_gen.config import SENTENCEPIECE_FILE, WORDPIECE_FILE
 from models.gpt.sentencepiece_tokenizer import (
     SentencepieceTokenizer,
     read_sentencepiece_model,
 )
 from models.tokenizer import CLS, SEP, BertTokenizer, read_vocabulary
 
-WORDPIECE_FILE = "vocab.txt"
-SENTENCEPIECE_FILE = "sentencepiece.model"
 _PARALLEL = 4
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
-from components.pretrain_example_gen.text import SENTENCEPIECE_FILE, WORDPIECE_FILE
+from components.pretrain_example_gen.shards import REPORT_FILE
 from components.pretrain_trainer.config import PretrainSettings
 from components.trainer.runs import (
     METRICS_FILE,
@@ -19,6 +19,7 @@ from components.trainer.runs import (
     run_key,
     training_metrics,
 )
+from components.vocabulary_gen.config import SENTENCEPIECE_FILE, WORDPIECE_FILE
 from models.gpt.sentencepiece_tokenizer import SentencepieceTokenizer, read_sentencepiece_model
 from models.gpt.text_generator import TextGenerator
 from models.language_model import Bert, Gpt, LanguageModel
@@ -116,6 +117,6 @@ def _provenance(
     """What made a pretrained model, to lie beside it wherever it is copied to."""
     return {
         "settings": settings.model_dump(mode="json"),
-        "examples": json.loads((examples / "report.json").read_text()),
+        "examples": json.loads((examples / REPORT_FILE).read_text()),
         "training": {name: metrics[name] for name in ("best_epoch", "train", "eval")},
     }

@@ -6,6 +6,8 @@ import pydantic
 
 from models.config import Config
 
+WORDPIECE_FILE, SENTENCEPIECE_FILE = "vocab.txt", "sentencepiece.model"
+
 
 class VocabularyConfig(Config):
     """Where the vocabulary comes from.
@@ -29,7 +31,7 @@ class VocabularyConfig(Config):
     @property
     def file_name(self) -> str:
         """What the vocabulary's file is called in the artifact."""
-        return "vocab.txt" if self.kind == "wordpiece" else "sentencepiece.model"
+        return WORDPIECE_FILE if self.kind == "wordpiece" else SENTENCEPIECE_FILE
 
     def files(self) -> list[str]:
         """The vocabulary to import; its content is part of the cache key."""
