@@ -3,7 +3,6 @@
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
@@ -16,7 +15,7 @@ from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
-from pipeline.configs import PipelineConfig, local_paths
+from pipeline.configs import PipelineConfig
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 
@@ -104,19 +103,6 @@ def create_finetune_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam_args),
-    )
-
-
-def create_local_pipeline(config: PipelineConfig, inputs: Inputs) -> tfx.dsl.Pipeline:
-    """The graph of a run on this machine, its artifacts, store and pushed models under `config.root`."""
-    paths = local_paths(config)
-    return create_finetune_pipeline(
-        config,
-        inputs,
-        str(paths["artifacts"]),
-        str(paths["serving"]),
-        str(paths["checkpoints"]),
-        sqlite_metadata_connection_config(str(paths["metadata"])),
     )
 
 

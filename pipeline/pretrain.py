@@ -2,7 +2,6 @@
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.proto import pusher_pb2, trainer_pb2
 
 from components.data_validator.component import DataValidator
@@ -12,7 +11,6 @@ from components.pretrain_example_gen.component import PretrainExampleGen
 from components.pretrain_trainer.config import PretrainSettings
 from components.vocabulary_gen.component import VocabularyGen
 from components.vocabulary_gen.config import VocabularyConfig
-from pipeline.configs import local_paths
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import PretrainInputs
 from pipeline.pretrain_config import PretrainConfig
@@ -98,21 +96,6 @@ def create_pretrain_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam_args),
-    )
-
-
-def create_local_pretrain_pipeline(
-    config: PretrainConfig, inputs: PretrainInputs
-) -> tfx.dsl.Pipeline:
-    """The graph of a run on this machine, its artifacts, store and pushed models under `config.root`."""
-    paths = local_paths(config)
-    return create_pretrain_pipeline(
-        config,
-        inputs,
-        str(paths["artifacts"]),
-        str(paths["serving"]),
-        str(paths["checkpoints"]),
-        sqlite_metadata_connection_config(str(paths["metadata"])),
     )
 
 

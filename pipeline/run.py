@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from models.preemption import Preempted
 from pipeline import results
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths
-from pipeline.finetune import create_local_pipeline
+from pipeline.finetune import create_finetune_pipeline
 from pipeline.inputs import Inputs, PretrainInputs, find_inputs, find_pretrain_inputs
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
-from pipeline.pretrain import create_local_pretrain_pipeline
+from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
 
 SUCCEEDED, NOT_BLESSED, PREEMPTED = "succeeded", "not_blessed", "preempted"
@@ -60,17 +61,24 @@ def run(config: PipelineConfig | PretrainConfig, run_id: str, listener: Listener
 def local_pipeline(
     config: PipelineConfig | PretrainConfig,
 ) -> tuple[tfx.dsl.Pipeline, Inputs | PretrainInputs]:
-    """The graph of a run on this machine, and what it reads.
+    """The graph of a run on this machine, and what it reads; all it writes is under `config.root`.
 
     Raises:
         pipeline.inputs.InputError: a path of the config does not exist.
         pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
     """
+    paths = local_paths(config)
+    places = (
+        str(paths["artifacts"]),
+        str(paths["serving"]),
+        str(paths["checkpoints"]),
+        sqlite_metadata_connection_config(str(paths["metadata"])),
+    )
     if isinstance(config, PretrainConfig):
         found = find_pretrain_inputs(config)
-        return create_local_pretrain_pipeline(config, found), found
+        return create_pretrain_pipeline(config, found, *places), found
     inputs = find_inputs(config)
-    return create_local_pipeline(config, inputs), inputs
+    return create_finetune_pipeline(config, inputs, *places), inputs
 
 
 def _summarise(
