@@ -1,0 +1,1 @@
+"""Groups of examples, gaps between them, and what swapping their words does to the predictions."""
