@@ -3,12 +3,14 @@
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import Channel
 
 from components.data_validator.component import DataValidator
 from components.fingerprint import code_fingerprint
 from components.language_model_evaluator.component import LanguageModelEvaluator
 from components.pretrain_example_gen.component import PretrainExampleGen
 from components.pretrain_trainer.config import PretrainSettings
+from components.serving_validator.component import ServingValidator
 from components.vocabulary_gen.component import VocabularyGen
 from components.vocabulary_gen.config import VocabularyConfig
 from pipeline.example_gen import create_example_gen
@@ -72,9 +74,11 @@ def create_pretrain_pipeline(
     evaluator = LanguageModelEvaluator(
         examples=rows, model=trainer.outputs["model"], gate=config.gate, settings=settings
     )
+    serving_validator = _serving_validator(config, trainer, examples)
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_validator.outputs["blessing"] if serving_validator else None,
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_root)
         ),
@@ -91,11 +95,26 @@ def create_pretrain_pipeline(
             pretrain_example_gen,
             trainer,
             evaluator,
+            *([serving_validator] if serving_validator else []),
             pusher,
         ],
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def _serving_validator(
+    config: PretrainConfig, trainer: tfx.components.Trainer, examples: Channel
+) -> ServingValidator | None:
+    """Of a GPT; a BERT is pushed as a folder to fine-tune from, which nobody serves."""
+    if not config.is_causal:
+        return None
+    return ServingValidator(
+        model=trainer.outputs["model"],
+        examples=examples,
+        num_examples=config.serving_validation.num_examples,
+        tolerance=config.serving_validation.tolerance,
     )
 
 

@@ -6,9 +6,12 @@ from components.data_validator.config import ValidationConfig
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_trainer.config import LanguageModelConfig
+from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
 from pipeline.configs import DataConfig, Name, PipelineConfig
+
+_GPT_SERVING_VALIDATION = ServingValidationConfig(tolerance=1e-4)
 
 
 class PretrainConfig(Config):
@@ -21,6 +24,8 @@ class PretrainConfig(Config):
         examples: objective, length and packing of the rows, and documents to leave out.
         model: a size, or weights to go on from.
         gate: what the model must reach on the eval split.
+        serving_validation: how much a GPT is asked before it may be pushed, and how close its
+            log-likelihoods must be, in nats a token.
         root: folder of all runs.
         beam_args: options of the Beam runner.
     """
@@ -33,6 +38,7 @@ class PretrainConfig(Config):
     gate: LanguageModelGateConfig
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
+    serving_validation: ServingValidationConfig = _GPT_SERVING_VALIDATION
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
 
@@ -49,6 +55,8 @@ class PretrainConfig(Config):
             )
         if self.is_causal and self.model.weights:
             raise ValueError('a GPT (examples.objective "clm") starts from a preset or sizes')
+        if not self.is_causal and self.serving_validation != _GPT_SERVING_VALIDATION:
+            raise ValueError("serving_validation is a GPT's: a BERT is not served")
         wanted = "bpe" if self.is_causal else "wordpiece"
         if self.vocabulary and self.vocabulary.kind != wanted:
             raise ValueError(

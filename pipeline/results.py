@@ -112,22 +112,20 @@ def blessing(runs: list[NodeRun]) -> dict[str, Any] | None:
     Returns:
         `{"blessed": bool, "reasons": [sentence, …]}`, None if the run did not get so far.
     """
-    if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
-        reasons = _json(uri, EVALUATION_FILE)["reasons"]
-        return {"blessed": not reasons, "reasons": reasons}
-    evaluation, model = (
-        _uri(runs, "evaluation", EVALUATOR),
-        _artifact(runs, EVALUATOR, "blessing"),
-    )
     infra = _artifact(runs, "ServingValidator", "blessing")
-    if not (evaluation and model and infra):
-        return None
-    reasons = []
-    if model.custom_properties["blessed"].int_value != 1:
-        reasons = _failures(tfma.load_validation_result(evaluation)) or [
-            "the gate gave no blessing"
-        ]
-    if infra.custom_properties["blessed"].int_value != 1:
+    if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
+        reasons = list(_json(uri, EVALUATION_FILE)["reasons"])
+    else:
+        evaluation = _uri(runs, "evaluation", EVALUATOR)
+        model = _artifact(runs, EVALUATOR, "blessing")
+        if not (evaluation and model and infra):
+            return None
+        reasons = []
+        if model.custom_properties["blessed"].int_value != 1:
+            reasons = _failures(tfma.load_validation_result(evaluation)) or [
+                "the gate gave no blessing"
+            ]
+    if infra and infra.custom_properties["blessed"].int_value != 1:
         reasons.append(f"serving: {infra.custom_properties['reason'].string_value}")
     return {"blessed": not reasons, "reasons": reasons}
 

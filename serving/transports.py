@@ -1,4 +1,4 @@
-"""How the client reaches a model server: the text signature over gRPC or REST."""
+"""How a model server is reached: any signature, over gRPC or REST."""
 
 import base64
 import json
@@ -27,6 +27,8 @@ _GRPC_RETRIES = {
 }
 _REST_CONNECT_RETRIES = 3
 
+Inputs = Mapping[str, Sequence[str | bytes] | np.ndarray]
+
 
 class ClientError(RuntimeError):
     """The server could not be reached, refused the request, or answered something else."""
@@ -35,12 +37,12 @@ class ClientError(RuntimeError):
 class Transport(Protocol):
     """One way to ask a signature."""
 
-    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+    def ask(self, signature_name: str, inputs: Inputs) -> dict[str, np.ndarray]:
         """Sends a batch.
 
         Args:
             signature_name: the signature to run.
-            inputs: for each input, n strings or bytes.
+            inputs: for each input, n strings or bytes, or numbers as an array of the input's type.
 
         Returns:
             Outputs by name, first dimension n; strings as str. Outputs are text: their names do
@@ -81,15 +83,14 @@ class GrpcTransport:
         )
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
-    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+    def ask(self, signature_name: str, inputs: Inputs) -> dict[str, np.ndarray]:
         """See Transport.ask."""
         request = self._predict_pb2.PredictRequest()
         request.model_spec.name = self._model_name
         request.model_spec.signature_name = signature_name
         for name, values in inputs.items():
-            request.inputs[name].CopyFrom(
-                self._tf.make_tensor_proto(list(values), dtype=self._tf.string)
-            )
+            tensor = values if isinstance(values, np.ndarray) else np.array(values, object)
+            request.inputs[name].CopyFrom(self._tf.make_tensor_proto(tensor))
         try:
             response = self._stub.Predict(request, timeout=self._deadline_seconds)
         except grpc.RpcError as error:
@@ -119,11 +120,11 @@ class RestTransport:
             transport=httpx.HTTPTransport(retries=_REST_CONNECT_RETRIES), timeout=deadline_seconds
         )
 
-    def ask(self, signature_name: str, inputs: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+    def ask(self, signature_name: str, inputs: Inputs) -> dict[str, np.ndarray]:
         """See Transport.ask."""
         body = {
             "signature_name": signature_name,
-            "inputs": {name: [_json_value(v) for v in values] for name, values in inputs.items()},
+            "inputs": {name: _json_values(values) for name, values in inputs.items()},
         }
         try:
             response = self._client.post(self._url, json=body)
@@ -133,7 +134,7 @@ class RestTransport:
         if response.status_code != httpx.codes.OK:
             reason = document.get("error", response.text[:500])
             raise ClientError(f"{self._url}: HTTP {response.status_code}: {reason}")
-        return {name: np.array(values) for name, values in document["outputs"].items()}
+        return {name: _array(values) for name, values in document["outputs"].items()}
 
     def close(self) -> None:
         """See Transport.close."""
@@ -145,6 +146,18 @@ def _decoded(array: np.ndarray) -> np.ndarray:
         return array
     texts = [value.decode("utf-8") for value in array.ravel()]
     return np.array(texts, dtype=object).reshape(array.shape)
+
+
+def _array(values: list) -> np.ndarray:
+    array = np.array(values)
+    # NumPy's own strings lose NUL characters at their end.
+    return np.array(values, object) if array.dtype.kind == "U" else array
+
+
+def _json_values(values: Sequence[str | bytes] | np.ndarray) -> list:
+    if isinstance(values, np.ndarray):
+        return values.tolist()
+    return [_json_value(value) for value in values]
 
 
 def _json_value(value: str | bytes) -> object:

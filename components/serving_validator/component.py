@@ -1,4 +1,4 @@
-"""ServingValidator: serves the candidate and holds its answers against the training graph's."""
+"""ServingValidator: serves the candidate and holds its answers against the model's own."""
 
 from tfx import types
 from tfx.components import InfraValidator
@@ -29,14 +29,18 @@ class ServingValidatorSpec(standard_component_specs.InfraValidatorSpec):
 
 
 class ServingValidator(InfraValidator):
-    """Blesses a model whose served answers equal its training graph's.
+    """Blesses a model whose served answers are those it gives in process.
 
     The candidate is served by a separate process: the official tensorflow/serving image where a
-    docker daemon answers, our development server otherwise. It is asked over gRPC and over REST,
-    with raw texts (`serving_text`) and with serialized tf.Examples (`serving_default`): rows of the
-    data, and hostile texts (empty, very long, Unicode, emoji). Labels must be equal and
-    probabilities within `tolerance` of `models.classifier.TextClassifier`'s, loaded from the model
-    artifact's `classifier/`.
+    docker daemon answers, our development server otherwise. It is asked over gRPC and over REST
+    about rows of the data and about hostile texts (empty, very long, Unicode, emoji).
+
+    A classifier, `models.classifier.TextClassifier` in the model artifact's `classifier/`, gets raw
+    texts (`serving_text`) and serialized tf.Examples (`serving_default`): labels must be equal and
+    probabilities within `tolerance`. A GPT, `models.gpt.text_generator.TextGenerator` among the
+    SavedModel's extra assets, has to judge the texts (`score`, `serving_default`), with
+    log-likelihoods within `tolerance`, and to write on from them (`generate`): greedily what
+    step-by-step decoding without a cache writes, by chance what the same seed gives in process.
 
     Output `blessing` is the stock InfraBlessing, so the stock Pusher takes it as `infra_blessing`.
     It also holds `validation.json` (every way asked, the largest difference, each mismatch), and
@@ -59,11 +63,12 @@ class ServingValidator(InfraValidator):
         """Describes the component.
 
         Args:
-            model: channel of one Model with `Format-Serving/` and `classifier/`.
+            model: channel of one Model, a classifier or a GPT.
             examples: channel of one Examples with a bytes feature `text`.
             examples_split: the split the rows are drawn from.
             num_examples: how many of its rows are asked.
-            tolerance: largest absolute difference of a probability that still agrees.
+            tolerance: largest absolute difference of a probability, or of a log-likelihood in
+                nats a token, that still agrees.
             serving_spec: which tensorflow/serving image to run where docker answers; `latest` by
                 default.
             validation_spec: how long a server may take to load the model (120 s by default) and

@@ -1,8 +1,10 @@
 """What the candidate is asked: rows of the data, and texts that nobody would send on purpose."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 HOSTILE_TEXTS = (
@@ -16,37 +18,55 @@ HOSTILE_TEXTS = (
     '{"b64": "aGk="} "quoted" \\ \\u0041 <b>&amp;</b> [CLS] [MASK] [PAD]',
 )
 
+Answer = Mapping[str, np.ndarray]  # a signature's outputs by name
+
+
+class UnusableAnswer(ValueError):
+    """An answer that lacks an output, or whose output has another shape than it should."""
+
 
 @dataclasses.dataclass(frozen=True)
-class Questions:
-    """The same n texts in both forms that the signatures take.
+class Judgement:
+    """How an answer differs from what the model says in process.
 
     Attributes:
-        texts: for `serving_text`.
-        examples: serialized tf.train.Examples, for `serving_default`.
+        problems: for each text a sentence with the figures, or None where the answer is right.
+        largest_difference: of any number that was compared; None where none was.
     """
 
-    texts: list[str]
-    examples: list[bytes]
+    problems: list[str | None]
+    largest_difference: float | None
 
 
-def from_rows(rows: Sequence[bytes]) -> Questions:
-    """The texts of serialized tf.train.Examples, and the Examples as they are.
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One request, and how its answer is judged.
 
-    Raises:
-        ValueError: if a row has no single UTF-8 value of feature `text`.
+    Attributes:
+        name: for the report, e.g. "serving_text, eval rows".
+        signature: the signature that is asked.
+        inputs: its inputs; see `serving.transports.Transport.ask`.
+        texts: the n texts it is about.
+        judge: holds the answer against the model's own; raises UnusableAnswer.
     """
-    return Questions([_text(row) for row in rows], list(rows))
+
+    name: str
+    signature: str
+    inputs: Mapping[str, Sequence | np.ndarray]
+    texts: Sequence[str]
+    judge: Callable[[Answer], Judgement]
 
 
-def hostile(row: bytes) -> Questions:
-    """The hostile texts; as Examples, the given row with its text replaced."""
-    examples = []
-    for text in HOSTILE_TEXTS:
-        example = tf.train.Example.FromString(row)
-        example.features.feature["text"].bytes_list.value[:] = [text.encode()]
-        examples.append(example.SerializeToString())
-    return Questions(list(HOSTILE_TEXTS), examples)
+class Asker(Protocol):
+    """Knows what a kind of model is to be asked, and its answers in process."""
+
+    def questions(self, name: str, rows: Sequence[bytes]) -> list[Question]:
+        """The questions about some rows.
+
+        Args:
+            name: of the rows, for the report.
+            rows: serialized tf.train.Examples with a feature `text`.
+        """
 
 
 def read_rows(split_uri: str, count: int) -> list[bytes]:
@@ -63,8 +83,38 @@ def read_rows(split_uri: str, count: int) -> list[bytes]:
     return rows
 
 
-def _text(row: bytes) -> str:
+def hostile_rows(row: bytes) -> list[bytes]:
+    """The given row with its text replaced by each of the hostile ones."""
+    rows = []
+    for text in HOSTILE_TEXTS:
+        example = tf.train.Example.FromString(row)
+        example.features.feature["text"].bytes_list.value[:] = [text.encode()]
+        rows.append(example.SerializeToString())
+    return rows
+
+
+def text_of(row: bytes) -> str:
+    """The text of a serialized tf.train.Example.
+
+    Raises:
+        ValueError: if it has no single UTF-8 value of feature `text`.
+    """
     values = tf.train.Example.FromString(row).features.feature["text"].bytes_list.value
     if len(values) != 1:
         raise ValueError(f"a row has {len(values)} values of feature 'text', expected 1")
     return values[0].decode("utf-8")
+
+
+def check_outputs(answer: Answer, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Sees to it that an answer can be compared.
+
+    Raises:
+        UnusableAnswer: an output is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        if name not in answer:
+            raise UnusableAnswer(f"the answer has no output {name!r}, only {sorted(answer)}")
+        if answer[name].shape != shape:
+            raise UnusableAnswer(
+                f"output {name!r} has shape {answer[name].shape}, expected {shape}"
+            )

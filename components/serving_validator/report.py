@@ -21,7 +21,7 @@ class Report:
     Attributes:
         reason: why the candidate is not blessed; empty if it is.
         server: which server answered; empty if none did.
-        tolerance: largest absolute difference of a probability that was let pass.
+        tolerance: largest absolute difference that was let pass.
         seconds: from starting the server to the last comparison.
         comparisons: one for each way the candidate was asked.
     """

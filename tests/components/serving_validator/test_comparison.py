@@ -1,9 +1,13 @@
-"""The comparison of answers, without a server."""
+"""The comparison of a classifier's answers, without a server."""
+
+import functools
 
 import numpy as np
 import pytest
 
-from components.serving_validator.comparison import Expected, compare
+from components.serving_validator.classifier_questions import judge_classes
+from components.serving_validator.comparison import compare
+from components.serving_validator.questions import Question
 
 CLASSES = ["a", "b"]
 TEXTS = ["first text", "second text"]
@@ -18,9 +22,13 @@ def answer(probabilities=PROBABILITIES, label=("a", "b"), classes=(CLASSES, CLAS
     }
 
 
+def judged(given, texts=TEXTS, probabilities=PROBABILITIES):
+    judge = functools.partial(judge_classes, CLASSES, probabilities, 1e-5)
+    return compare("REST", Question("all", "serving_text", {}, texts, judge), given)
+
+
 def outcome(**changes):
-    expected = Expected(CLASSES, PROBABILITIES)
-    return compare("REST", TEXTS, expected, answer(**changes), tolerance=1e-5)
+    return judged(answer(**changes))
 
 
 def test_equal_answers_agree():
@@ -60,18 +68,17 @@ def test_a_wrong_answer_is_told_with_text_and_figures(changes, text, words):
 
 
 def test_a_missing_output_is_told():
-    expected = Expected(CLASSES, PROBABILITIES)
     given = answer()
     del given["label"]
-    (mismatch,) = compare("REST", TEXTS, expected, given, 1e-5).mismatches
+    (mismatch,) = judged(given).mismatches
     assert "no output 'label'" in mismatch.problem
 
 
 def test_either_of_two_equal_classes_is_a_right_label():
-    expected = Expected(CLASSES, np.array([[0.5, 0.5]]))
+    even = np.array([[0.5, 0.5]])
     for label in CLASSES:
-        given = answer([[0.5, 0.5]], (label,), (CLASSES,))
-        assert not compare("REST", ["t"], expected, given, 1e-5).mismatches
+        given = answer(even, (label,), (CLASSES,))
+        assert not judged(given, ["t"], even).mismatches
 
 
 def test_a_difference_that_is_no_number_is_none():

@@ -1,0 +1,103 @@
+"""What a classifier is asked: the same texts as raw text and as tf.Example."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.serving_validator.questions import (
+    Answer,
+    Judgement,
+    Question,
+    check_outputs,
+    text_of,
+)
+from models.classifier import TextClassifier
+
+
+class ClassifierAsker:
+    """Labels must be equal, and probabilities within the tolerance.
+
+    Args:
+        folder: of `TextClassifier.save`.
+        tolerance: largest absolute difference of a probability that still agrees.
+    """
+
+    def __init__(self, folder: str, tolerance: float):
+        self._classifier = TextClassifier.load(folder)
+        self._tolerance = tolerance
+
+    def questions(self, name: str, rows: Sequence[bytes]) -> list[Question]:
+        """See Asker.questions."""
+        texts = [text_of(row) for row in rows]
+        probabilities = self._classifier.probabilities(texts)
+        judge = functools.partial(
+            judge_classes, self._classifier.classes, probabilities, self._tolerance
+        )
+        return [
+            Question(f"{signature}, {name}", signature, inputs, texts, judge)
+            for signature, inputs in (
+                ("serving_text", {"text": texts}),
+                ("serving_default", {"examples": rows}),
+            )
+        ]
+
+
+def judge_classes(
+    classes: Sequence[str], probabilities: np.ndarray, tolerance: float, answer: Answer
+) -> Judgement:
+    """Holds a served classifier's answer against the training graph's.
+
+    Args:
+        classes: class names by id.
+        probabilities: float32 [n, classes], the training graph's.
+        tolerance: largest absolute difference of a probability that still agrees.
+        answer: label [n], probabilities [n, classes], classes [n, classes].
+
+    Raises:
+        UnusableAnswer: an output is missing or has another shape.
+    """
+    n, size = probabilities.shape
+    check_outputs(answer, {"label": (n,), "probabilities": (n, size), "classes": (n, size)})
+    differences = np.abs(answer["probabilities"].astype(np.float64) - probabilities)
+    problems = []
+    for i, (label, served) in enumerate(zip(answer["label"], answer["probabilities"], strict=True)):
+        problems.append(
+            _class_problem(list(classes), answer["classes"][i].tolist())
+            or _probability_problem(classes, probabilities[i], served, differences[i], tolerance)
+            or _label_problem(classes, probabilities[i], label, tolerance)
+        )
+    return Judgement(problems, float(np.max(differences, initial=0.0)))
+
+
+def _class_problem(expected: list[str], answered: list[str]) -> str | None:
+    if answered == expected:
+        return None
+    return f"classes are {answered}, the training graph's are {expected}"
+
+
+def _probability_problem(
+    classes: Sequence[str],
+    expected: np.ndarray,
+    served: np.ndarray,
+    differences: np.ndarray,
+    tolerance: float,
+) -> str | None:
+    if np.all(differences <= tolerance):  # false for NaN too
+        return None
+    worst = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
+    return (
+        f"probability of {classes[worst]!r} is {served[worst]:.7g}, the training graph's is "
+        f"{expected[worst]:.7g} (difference {differences[worst]:.3g}, allowed {tolerance:g})"
+    )
+
+
+def _label_problem(
+    classes: Sequence[str], expected: np.ndarray, label: str, tolerance: float
+) -> str | None:
+    """Any class whose probability is, within the tolerance, the highest is a right label."""
+    highest = expected >= expected.max() - tolerance
+    right = [name for name, high in zip(classes, highest, strict=True) if high]
+    if label in right:
+        return None
+    return f"label is {label!r}, the training graph's is {' or '.join(map(repr, right))}"
