@@ -2,6 +2,7 @@
 
 import pydantic
 
+from components.near_duplicates.config import NearDuplicateConfig
 from models.config import Config
 
 
@@ -19,19 +20,30 @@ class ModuloRule(Config):
 
 
 class SplitConfig(Config):
-    """How records are divided into train, eval and test by their key alone.
+    """How records are divided into train, eval and test: by their key alone, or by that of their group.
+
+    Records that share a group never straddle splits. A group goes where a record with the group's name as key
+    would go, so that `test_rule` and the fractions hold for groups.
 
     Attributes:
         eval: fraction for the eval split; of all records with `test`, of the rest with `test_rule`.
         test: fraction of all records for the test split; 0 for no test split.
         test_rule: an explicit rule for the test split, instead of `test`.
         salt: another salt gives another division.
+        group_column: a feature of the examples; records with one value of it are a group.
+        group_near_duplicates: near duplicates are one group, and so are all that are joined by a chain of them;
+            it is named by the smallest key or value of `group_column` in it. Needs about 2 kB of one worker's
+            memory for an abstract.
+        near_duplicates: what near duplicates are, here and in the audit of the splits.
     """
 
     eval: float = pydantic.Field(0.1, gt=0, lt=1)
     test: float | None = pydantic.Field(None, ge=0, lt=1)
     test_rule: ModuloRule | None = None
     salt: str = ""
+    group_column: str | None = None
+    group_near_duplicates: bool = False
+    near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
 
     @pydantic.model_validator(mode="after")
     def _one_way_to_test(self) -> "SplitConfig":

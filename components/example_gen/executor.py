@@ -5,7 +5,7 @@ import collections
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from tfx import types
@@ -17,8 +17,9 @@ from tfx.utils import proto_utils
 
 from components.beam_executor import BeamExecutor
 from components.example_gen import quarantine
-from components.example_gen.config import ExampleGenConfig
+from components.example_gen.config import ExampleGenConfig, SplitConfig
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
+from components.example_gen.grouping import representatives, sketch_batch
 from components.example_gen.records import (
     Filtered,
     InputError,
@@ -28,20 +29,23 @@ from components.example_gen.records import (
     Rejected,
     serialize,
 )
-from components.example_gen.splits import assign_split
+from components.example_gen.splits import assign_split, check_key
 
 QUARANTINE_KEY = "quarantine"
 READER_CONFIG_KEY = "reader_config"
 _Totals = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
+_ADMITTED = "admitted"
 _REJECTED = "rejected"
 _COUNTS = "counts"
+_BATCH = 1024  # records that are sketched at once
 
 
 class ExampleGenExecutor(BeamExecutor, abc.ABC):
     """Writes the splits of `examples` and the `quarantine` artifact.
 
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
-    depends neither on the size nor on the number of the input files.
+    depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see all
+    texts before the first record finds its split.
     """
 
     @abc.abstractmethod
@@ -83,20 +87,29 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
                 | "Files" >> beam.Create(paths)
                 | "Read"
                 >> beam.ParDo(_ReadFile(reader, config, input_base)).with_outputs(
-                    *names, _REJECTED, _COUNTS
+                    _REJECTED, _COUNTS, main=_ADMITTED
                 )
             )
+            splits = _divide(outcomes[_ADMITTED], config.splits)
             for name in names:
                 prefix = os.path.join(artifact_utils.get_split_uri([examples], name), "examples")
-                _ = outcomes[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
+                _ = splits[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
                     prefix, file_name_suffix=".gz"
                 )
             _write_rejected(outcomes[_REJECTED], rejects_uri)
-            _write_counts(outcomes, names, rejects_uri)
+            _write_counts(outcomes, splits, names, rejects_uri)
+
+
+class _Admitted(NamedTuple):
+    """A usable record: its group, which decides its split, its text and its serialized example."""
+
+    group: str
+    text: str
+    example: bytes
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> serialized examples by split, (reason, JSON line) of rejected, _Totals of a file."""
+    """Path -> _Admitted, (reason, JSON line) of rejected, _Totals of a file."""
 
     def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
         self._reader = reader
@@ -116,7 +129,7 @@ class _ReadFile(beam.DoFn):
                 row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)
             else:
-                yield beam.pvalue.TaggedOutput(*admitted)
+                yield admitted
         yield beam.pvalue.TaggedOutput(_COUNTS, counts)
 
     def _outcomes(self, path: str) -> Iterator[Outcome]:
@@ -129,8 +142,8 @@ class _ReadFile(beam.DoFn):
         except GZIP_ERRORS as error:
             yield Rejected(position, *gzip_damage(error))
 
-    def _admit(self, record: Record) -> tuple[str, bytes] | Rejected:
-        """The record's split and serialized example, or why it can't be used."""
+    def _admit(self, record: Record) -> _Admitted | Rejected:
+        """The record as it will be written, or why it can't be used."""
 
         def rejected(reason: str, detail: str) -> Rejected:
             return Rejected(record.position, reason, f"key {record.key}: {detail}", record.text)
@@ -147,10 +160,26 @@ class _ReadFile(beam.DoFn):
             example = serialize(record)
         except UnicodeEncodeError as error:
             return rejected("invalid_utf8", f"character {error.start} is half of a pair: {error}")
+        group = _group(record, self._config.splits)
+        if not group:
+            detail = f"group_column {self._config.splits.group_column!r} is empty"
+            return rejected("empty_group", detail)
         try:
-            return assign_split(record.key, self._config.splits), example
+            check_key(group, self._config.splits)
         except ValueError as error:
             return rejected("bad_key", str(error))
+        return _Admitted(group, record.text, example)
+
+
+class _Divide(beam.DoFn):
+    """_Admitted -> serialized examples by split."""
+
+    def __init__(self, config: SplitConfig):
+        self._config = config
+
+    def process(self, admitted: _Admitted, joined: dict[str, str]) -> Iterator[Any]:
+        group = joined.get(admitted.group, admitted.group)
+        yield beam.pvalue.TaggedOutput(assign_split(group, self._config), admitted.example)
 
 
 class _Tally(beam.DoFn):
@@ -181,6 +210,28 @@ def _matching_files(input_base: str, input_config: str) -> list[str]:
     return paths
 
 
+def _group(record: Record, config: SplitConfig) -> str:
+    """What decides the record's split; "" if it should have a group and has none."""
+    if config.group_column is None:
+        return record.key
+    return " ".join(map(str, record.features.get(config.group_column, ()))).strip()
+
+
+def _divide(admitted: beam.PCollection[_Admitted], config: SplitConfig) -> Any:
+    """The serialized examples, a collection for each split."""
+    joined: Any = {}
+    if config.group_near_duplicates:
+        joined = beam.pvalue.AsSingleton(
+            admitted
+            | "GroupAndText" >> beam.Map(lambda record: (record.group, record.text))
+            | "Batch" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
+            | "Sketch" >> beam.Map(sketch_batch, config.near_duplicates)
+            | "GatherSketches" >> beam.combiners.ToList()
+            | "Join" >> beam.Map(representatives, config.near_duplicates)
+        )
+    return admitted | "Divide" >> beam.ParDo(_Divide(config), joined).with_outputs(*config.names)
+
+
 def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
     _ = (
         rejected
@@ -193,10 +244,10 @@ def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
     )
 
 
-def _write_counts(outcomes: Any, split_names: list[str], uri: str) -> None:
+def _write_counts(outcomes: Any, splits: Any, split_names: list[str], uri: str) -> None:
     """Counts what is written, so that it can be held against what was read."""
     tallies = [
-        outcomes[name] | f"TallyKept[{name}]" >> beam.ParDo(_Tally(functools.partial(_kept, name)))
+        splits[name] | f"TallyKept[{name}]" >> beam.ParDo(_Tally(functools.partial(_kept, name)))
         for name in split_names
     ]
     tallies.append(outcomes[_REJECTED] | "TallyRejected" >> beam.ParDo(_Tally(_quarantined)))

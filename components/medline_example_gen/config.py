@@ -7,6 +7,8 @@ import pydantic
 from components.example_gen.config import ExampleGenConfig
 from models.config import Config
 
+_GROUPS = ("journal", "year", "year_band", "language")  # the features that have one value
+
 
 class LabelRule(Config):
     """A citation's class from its MeSH headings.
@@ -37,6 +39,15 @@ class MedlineConfig(ExampleGenConfig):
     )
     require_abstract: bool = True
     label: LabelRule | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _can_group(self) -> "MedlineConfig":
+        if self.splits.group_column not in (None, *_GROUPS):
+            raise ValueError(
+                f"splits.group_column must be one of {', '.join(_GROUPS)}, "
+                f"found {self.splits.group_column!r}"
+            )
+        return self
 
     def files(self) -> list[str]:
         """The label table."""

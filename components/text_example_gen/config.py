@@ -38,7 +38,10 @@ class TextConfig(ExampleGenConfig):
             raise ValueError("text_column names no column")
         if self.classes is not None and self.label_column is None:
             raise ValueError("classes need a label_column")
-        if self.splits.test_rule is not None and self.key_column is None:
+        group = self.splits.group_column
+        if group is not None and group not in self.columns:
+            raise ValueError(f"splits.group_column {group!r} is none of columns: add it there")
+        if self.splits.test_rule is not None and self.key_column is None and group is None:
             raise ValueError("splits.test_rule needs a key_column with integers")
         taken = sorted(_OWN_FEATURES & set(self.columns))
         if taken:

@@ -13,6 +13,7 @@ from components.example_gen.config import SplitConfig
 from components.example_gen.quarantine import Quarantine, read_counts
 from components.medline_example_gen.component import MedlineExampleGen
 from components.medline_example_gen.config import LabelRule, MedlineConfig
+from components.near_duplicates.config import NearDuplicateConfig
 from components.text_example_gen.component import TextExampleGen
 from components.text_example_gen.config import TextConfig
 from components.text_example_gen.executor import TextExecutor
@@ -119,7 +120,9 @@ def test_examples_come_in_the_same_order_every_time(ingest, folder):
 @pytest.mark.slow
 def test_several_processes_write_the_same_splits(ingest, folder, monkeypatch, pytestconfig):
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
-    config = TextConfig(splits=SplitConfig(eval=0.3, test=0.3))
+    near = NearDuplicateConfig(similarity=0.3)  # the documents of a file are one group
+    splits = SplitConfig(eval=0.3, test=0.3, group_near_duplicates=True, near_duplicates=near)
+    config = TextConfig(splits=splits)
     alone = ingest(TextExecutor, config, folder)
     arguments = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     several = ingest(TextExecutor, config, folder, arguments)

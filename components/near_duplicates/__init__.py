@@ -1,0 +1,1 @@
+"""Finds texts that are nearly equal, among many, without comparing all with all."""
