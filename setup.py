@@ -35,6 +35,7 @@ COMMON = [
     "keras-tuner>=1.4.7,<2",
     "kfp>=2.5,<3",
     "lxml>=5",
+    "matplotlib>=3.8",
     "numpy>=1.26,<3",
     "pandas>=1.5,<3",
     "platformdirs>=4",
@@ -68,7 +69,7 @@ setuptools.setup(
             for below in ("", ".*")
         ]
     ),
-    package_data={"": ["*.pbtxt", "*.tsv", "*.yaml", "py.typed"]},
+    package_data={"": ["*.pbtxt", "*.tsv", "*.yaml", "py.typed", "templates/*"]},
     install_requires=COMMON
     + [f"{need}; {marker}" for marker, needs in STACKS.items() for need in needs],
     extras_require={"test": ["hypothesis>=6", "pytest>=8", "pytest-timeout>=2"]},

@@ -115,6 +115,9 @@ def _run(
         console.print(
             f"summary: {folder / run_id / 'summary.json'}", highlight=False, soft_wrap=True
         )
+        console.print(
+            f"report:  {folder / run_id / 'report.html'}", highlight=False, soft_wrap=True
+        )
         if summary["error"]:
             console.print(f"log: {folder / 'log.txt'}", highlight=False, soft_wrap=True)
     return summary
@@ -191,6 +194,33 @@ def lineage(
     except LineageError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_CONFIG) from None
+
+
+@app.command()
+def report(
+    config: ConfigOption,
+    run: Annotated[
+        str | None, typer.Option("--run", help="A run id; the newest run by default.")
+    ] = None,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Write a finished run's report again, and print where it is.
+
+    Of a config with `pretrain` and `finetune`, the runs of both are meant.
+    """
+    from pipeline.report.find import run_folder
+    from pipeline.report.page import write_report
+    from pipeline.report.run_record import RunError
+
+    written, missing = [], []
+    for settings in _lines(_load(config, set_)):
+        try:
+            written.append(write_report(run_folder(settings, run)))
+        except RunError as error:
+            missing.append(str(error))
+    typer.echo("\n".join(map(str, written or missing)), err=not written)
+    if not written:
+        raise typer.Exit(EXIT_CONFIG)
 
 
 @app.command()

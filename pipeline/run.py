@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import logging
 import os
 import platform
 from importlib.metadata import version
@@ -21,6 +22,10 @@ from pipeline.inputs import Inputs, PretrainInputs, find_inputs, find_pretrain_i
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
 from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
+from pipeline.report.page import write_report
+from pipeline.report.run_record import CONFIG_FILE, SUMMARY_FILE
+
+logger = logging.getLogger("sciformer.run")
 
 SUCCEEDED, NOT_BLESSED, PREEMPTED = "succeeded", "not_blessed", "preempted"
 _PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-text")
@@ -32,7 +37,7 @@ def new_run_id() -> str:
 
 
 def run(config: PipelineConfig | PretrainConfig, run_id: str, listener: Listener) -> dict[str, Any]:
-    """Runs a line and writes `<root>/<name>/<run id>/summary.json`.
+    """Runs a line and writes `summary.json` and `report.html` into `<root>/<name>/<run id>/`.
 
     Args:
         config: the settings.
@@ -53,8 +58,9 @@ def run(config: PipelineConfig | PretrainConfig, run_id: str, listener: Listener
     runner = LocalRunner(run_id, listener)
     runner.run(pipeline)
     summary = _summarise(config, inputs, run_id, runner.runs)
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "summary.json", summary)
+    _write(folder / CONFIG_FILE, config.model_dump(mode="json"))
+    _write(folder / SUMMARY_FILE, summary)
+    _report(folder)
     return summary
 
 
@@ -79,6 +85,14 @@ def local_pipeline(
         return create_pretrain_pipeline(config, found, *places), found
     inputs = find_inputs(config)
     return create_finetune_pipeline(config, inputs, *places), inputs
+
+
+def _report(folder: Path) -> None:
+    """Writes the report; what the run has come to stands, whether that works or not."""
+    try:
+        write_report(folder)
+    except Exception:
+        logger.exception("%s: the report could not be written", folder)
 
 
 def _summarise(

@@ -14,6 +14,7 @@ from models.config import BackboneConfig, ClassifierConfig
 from models.export import export_classifier
 from pipeline.__main__ import app
 
+COMMANDS = ["run", "validate", "show", "lineage", "report", "predict", "fetch", "demo"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = """
 name: tiny
@@ -55,13 +56,11 @@ def start(*args, stdin=""):
 def test_help_names_every_command():
     done = call("--help")
     assert done.exit_code == 0
-    for command in ("run", "validate", "show", "lineage", "predict", "fetch", "demo"):
+    for command in COMMANDS:
         assert command in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "validate", "show", "lineage", "predict", "fetch", "demo"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command):
     done = call(command, "--help")
     assert done.exit_code == 0

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["pipeline", "components", "models", "serving"]
-PACKAGE_DATA = {".pbtxt", ".tsv", ".yaml"}
+PACKAGE_DATA = {".css", ".j2", ".pbtxt", ".tsv", ".yaml"}
 
 
 @pytest.fixture(scope="module")

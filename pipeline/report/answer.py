@@ -1,0 +1,194 @@
+"""The report's first screen: may this model be shipped, and why?"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from components.evaluator.verdict import OVERALL, Comparison, Estimate, Rule, Verdict
+from pipeline.report.run_record import RunRecord
+
+Tone = Literal["good", "bad", "wait"]
+_FIRST = ("accuracy", "macro_f1", "expected_calibration_error", "mlm_accuracy", "perplexity")
+_MOST_FIGURES = 4
+_QUARANTINE = "The rows that could not be used, with file, position and reason, are in "
+_WHERE_TO_LOOK = {
+    "ExampleGen": _QUARANTINE,
+    "DataValidator": _QUARANTINE,
+    "DataAudit": "What was found, pair by pair, is in ",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A number of the first screen.
+
+    Attributes:
+        metric: its name.
+        estimate: value and interval.
+        rule: the gate's on it, if there is one.
+    """
+
+    metric: str
+    estimate: Estimate
+    rule: Rule | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a reader must see first.
+
+    Attributes:
+        tone: how it ended.
+        headline: the answer in a word or two.
+        because: one sentence.
+        reasons: every rule that was not met, or what failed; a sentence each.
+        steps: what to do now; a sentence each.
+        figures: at most four.
+        comparisons: with others on the same examples.
+    """
+
+    tone: Tone
+    headline: str
+    because: str
+    reasons: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def answer(record: RunRecord) -> Answer:
+    """Judges a run by its summary, and explains it by its verdict."""
+    summary = record.summary
+    verdict = record.verdict
+    measured = {
+        "figures": _figures(record),
+        "comparisons": verdict.comparisons if verdict else (),
+    }
+    if summary["error"]:
+        return _stopped(record, measured)
+    if not (summary["blessing"] or {}).get("blessed"):
+        reasons = tuple((summary["blessing"] or {}).get("reasons", ()))
+        count = "One rule is" if len(reasons) == 1 else f"{len(reasons)} rules are"
+        return Answer(
+            "bad",
+            "No.",
+            f"{count} not met, so the model was not blessed and nothing was pushed.",
+            reasons,
+            ("What was pushed before, if anything, is served on, unchanged.",),
+            **measured,
+        )
+    if not summary["pushed"]:
+        return Answer("wait", "Not yet.", "The model is blessed, but was not pushed.", **measured)
+    return Answer(
+        "good",
+        "Yes.",
+        f"Every rule that blocks is met{_beaten(verdict)}. The model is blessed and pushed.",
+        **measured,
+    )
+
+
+def _beaten(verdict: Verdict | None) -> str:
+    """Whom the model surely beats, e.g. ", and it is better than the majority class"."""
+    better = [
+        comparison.against
+        for comparison in (verdict.comparisons if verdict else ())
+        if comparison.difference.low is not None and comparison.difference.low > 0
+    ]
+    if not better:
+        return ""
+    return ", and it is measurably better than the " + " and the ".join(better)
+
+
+def _stopped(record: RunRecord, measured: dict[str, Any]) -> Answer:
+    error = record.summary["error"]
+    component = error["component"]
+    if record.summary["status"] == "preempted":
+        return Answer(
+            "wait",
+            "Not yet.",
+            f"{component} was asked to end while it worked, and saved itself first.",
+            (error["message"],),
+            ("Give the same command again: it goes on from there.",),
+            **measured,
+        )
+    log = record.folder.parent / "log.txt"
+    return Answer(
+        "bad",
+        "No.",
+        f"{component} failed, so the line stopped there; what comes after it did not run, and nothing "
+        "was pushed.",
+        (error["message"],),
+        (
+            *_where_to_look(component, record.summary["artifacts"]),
+            f"All that was logged is in {log}.",
+            "When the cause is mended, give the same command again: what was done before is taken from the "
+            "cache.",
+        ),
+        **measured,
+    )
+
+
+def _where_to_look(component: str, artifacts: dict[str, list[str]]) -> tuple[str, ...]:
+    for ending, sentence in _WHERE_TO_LOOK.items():
+        key = ".audit" if ending == "DataAudit" else ".quarantine"
+        if component.endswith(ending):
+            return tuple(
+                sentence + uri
+                for name, uris in artifacts.items()
+                if name.endswith(key)
+                for uri in uris
+            )
+    return ()
+
+
+def _figures(record: RunRecord) -> tuple[Figure, ...]:
+    """The verdict's overall metrics, those with a rule first; else what the summary has."""
+    verdict = record.verdict
+    if verdict is None:
+        return _plain_figures(record)
+    metrics = next((s.metrics for s in verdict.slices if s.slice == OVERALL), {})
+    rules = {rule.metric: rule for rule in verdict.rules if rule.slice == OVERALL}
+    order = list(dict.fromkeys([*(n for n in _FIRST if n in metrics), *rules, *metrics]))
+    shown = [n for n in order if n in metrics][:_MOST_FIGURES]
+    return tuple(Figure(n, metrics[n], rules.get(n)) for n in shown)
+
+
+def _plain_figures(record: RunRecord) -> tuple[Figure, ...]:
+    metrics = record.summary["metrics"]
+    values = metrics.get("test") or metrics.get("eval") or {}
+    order = list(dict.fromkeys([*(n for n in _FIRST if n in values), *values]))
+    rules = _language_model_rules(record)
+    return tuple(
+        Figure(n, Estimate(value=values[n], low=None, high=None), rules.get(n))
+        for n in order[:_MOST_FIGURES]
+    )
+
+
+def _language_model_rules(record: RunRecord) -> dict[str, Rule]:
+    """The pretraining line's gate, by metric; it has no intervals."""
+    if record.language_model is None:
+        return {}
+    rules = {}
+    for key, limit in record.config["gate"].items():
+        bound, _, metric = key.partition("_")
+        value = record.language_model["metrics"].get(metric)
+        if limit is None or value is None:
+            continue
+        rules[metric] = Rule(
+            name=key,
+            metric=metric,
+            slice=OVERALL,
+            estimate=Estimate(value=value, low=None, high=None),
+            examples=record.language_model["rows"],
+            threshold=limit,
+            is_met=value >= limit if bound == "min" else value <= limit,
+            blocks=True,
+            sentence="",
+        )
+    return rules
+
+
+def pushed_place(record: RunRecord) -> Path | None:
+    """The folder of the pushed version."""
+    pushed = record.summary["pushed"]
+    return Path(pushed["path"]) if pushed else None

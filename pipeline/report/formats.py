@@ -1,0 +1,110 @@
+"""How figures are written in the report."""
+
+import datetime
+import math
+from typing import Any
+
+from components.evaluator.verdict import OVERALL, Estimate, Rule
+
+NOTHING = "–"
+_NAMES = {
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "expected_calibration_error": "calibration error",
+    "mlm_accuracy": "masked accuracy",
+    "nsp_accuracy": "next-sentence accuracy",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+}
+
+
+def number(value: float | None) -> str:
+    """Three digits after the point where they tell something, and none in a count."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if float(value).is_integer() and abs(value) >= 2:
+        return f"{int(value):,}"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """Both ends, e.g. "0.874 – 0.928"; nothing if there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{number(estimate.low)} – {number(estimate.high)}"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """The interval of a difference."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{signed(estimate.low)} to {signed(estimate.high)}"
+
+
+def percent(value: float | None) -> str:
+    """A share."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.1%}"
+
+
+def duration(seconds: float) -> str:
+    """A time, e.g. "0.3 s" or "4 min 38 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def clip(text: str, length: int = 320) -> str:
+    """A text on one line, cut at a word."""
+    words = " ".join(text.split())
+    if len(words) <= length:
+        return words
+    kept = words[:length]
+    return f"{kept.rpartition(' ')[0] or kept} …"
+
+
+def name(key: str) -> str:
+    """A metric's, setting's or reason's name for people."""
+    return _NAMES.get(key, key.replace("_", " "))
+
+
+def slice_name(key: str) -> str:
+    """A slice's."""
+    return "all test examples" if key == OVERALL else key
+
+
+def asked(rule: Rule) -> str:
+    """A rule's threshold, e.g. "at least 0.83"."""
+    return f"{'at most' if rule.name.startswith('max') else 'at least'} {rule.threshold:g}"
+
+
+def when(run_id: str) -> str:
+    """The time that a run id holds, or the id."""
+    try:
+        time = datetime.datetime.strptime(run_id, "%Y%m%dT%H%M%S.%fZ")
+    except ValueError:
+        return run_id
+    return f"{time:%d %B %Y, %H:%M} UTC".lstrip("0")
+
+
+FILTERS: dict[str, Any] = {
+    "number": number,
+    "signed": signed,
+    "interval": interval,
+    "signed_interval": signed_interval,
+    "percent": percent,
+    "duration": duration,
+    "clip": clip,
+    "name": name,
+    "slice_name": slice_name,
+    "asked": asked,
+    "when": when,
+}

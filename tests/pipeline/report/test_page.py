@@ -1,0 +1,226 @@
+"""The report as a reader gets it: one safe file that says whether, why and what next."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from lxml import html
+from typer.testing import CliRunner
+
+from pipeline.__main__ import app
+from pipeline.report.page import render, write_report
+from pipeline.report.run_record import RunError, RunRecord
+
+from .conftest import HOSTILE, bare, make_verdict
+
+
+def page(folder):
+    return html.fromstring(render(RunRecord.read(folder)))
+
+
+def banner(tree) -> str:
+    [found] = tree.find_class("answer")
+    return " ".join(found.text_content().split())
+
+
+def test_a_good_run_may_be_shipped_and_says_where_it_is(world, good_page):
+    tree = html.fromstring(good_page)
+    text = banner(tree)
+    assert "May I ship this model? Yes." in text
+    assert "measurably better than the majority class" in text
+    assert "version 17, /serving/notes/17" in text
+    [figures] = tree.find_class("figures")
+    assert f"{world.right.mean():.3f}" in figures.text_content()
+    assert "asked at least 0.3" in figures.text_content()
+
+
+def test_a_refused_run_says_every_rule_that_is_not_met(world, write_run):
+    verdict = make_verdict(world, threshold=0.99)
+    reasons = [*verdict.reasons, "serving: 3 mismatches in 40 answers"]
+    folder = write_run(
+        bare(verdict),
+        status="not_blessed",
+        pushed=None,
+        blessing={"blessed": False, "reasons": reasons},
+    )
+    text = banner(page(folder))
+    assert "No. 2 rules are not met" in text
+    assert all(reason in text for reason in reasons)
+
+
+def test_a_failed_run_says_where_why_and_what_to_do(write_run):
+    message = "20 of 100 rows are bad: empty_text 20"
+    folder = write_run(
+        status="failed",
+        error={"component": "DataValidator", "message": message},
+        blessing=None,
+        pushed=None,
+        metrics={},
+        text=None,
+        rows=None,
+        artifacts={"TextExampleGen.quarantine": ["/runs/quarantine/2"]},
+    )
+    text = banner(page(folder))
+    assert "No. DataValidator failed" in text
+    assert message in text
+    assert "/runs/quarantine/2" in text
+    assert "give the same command again" in text
+
+
+def test_a_preempted_run_goes_on_with_the_same_command(write_run):
+    error = {"component": "Trainer", "message": "SIGTERM after 109 updates"}
+    text = banner(page(write_run(status="preempted", error=error, blessing=None, pushed=None)))
+    assert "Not yet." in text
+    assert "it goes on from there" in text
+
+
+def test_texts_of_the_data_cannot_become_markup(good_page):
+    tree = html.fromstring(good_page)
+    assert [script.text for script in tree.iter("script") if "beforeprint" not in script.text] == []
+    assert HOSTILE.split("&")[0].strip() in tree.text_content()  # shown, as text
+
+
+def test_nothing_is_loaded(good_page):
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", good_page)) <= namespaces
+    tree = html.fromstring(good_page)
+    assert not tree.xpath("//link | //img | //iframe | //*[@src]")
+    assert all(a.get("href").startswith("#") for a in tree.iter("a"))
+    assert "@import" not in good_page
+
+
+def test_every_link_of_the_page_has_its_place(good_page):
+    tree = html.fromstring(good_page)
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    assert {a.get("href")[1:] for a in tree.iter("a")} <= set(ids)
+    for reference in re.findall(r"url\(#([^)]+)\)", html.tostring(tree, encoding="unicode")):
+        assert reference in ids
+
+
+def test_the_page_is_well_formed(good_page):
+    class Balanced(HTMLParser):
+        void = {"meta", "br"}
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in self.void:
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag, self.getpos()
+
+    parser = Balanced()
+    parser.feed(good_page)
+    assert parser.open == []
+
+
+def test_plots_take_the_pages_colours(good_page):
+    for svg in html.fromstring(good_page).iter("{*}svg", "svg"):
+        text = html.tostring(svg, encoding="unicode")
+        colors = set(re.findall(r"#[0-9a-f]{6}", text))
+        assert not colors, text[:500]
+        assert "var(--" in text
+        assert svg.get("aria-label")
+
+
+def test_light_dark_and_paper(good_page):
+    assert "@media (prefers-color-scheme: dark)" in good_page
+    assert "@media print" in good_page
+
+
+def test_each_part_of_the_verdict_has_its_section(world, good_page):
+    tree = html.fromstring(good_page)
+    for section in ("slices", "confusion", "calibration", "fairness", "examples"):
+        assert tree.get_element_by_id(section) is not None
+    confusion = tree.get_element_by_id("confusion").xpath(".//td/span/text()")
+    assert sum(int(count) for count in confusion if count != "·") == len(world.texts)
+
+
+def test_a_verdict_with_nothing_in_it_still_makes_a_page(world, write_run):
+    assert "Yes." in banner(page(write_run(bare(make_verdict(world, threshold=0.3)))))
+
+
+def test_what_cannot_be_read_is_told_and_costs_nothing_else(world, write_run):
+    good = write_run(make_verdict(world, threshold=0.3))
+    (good / "evaluation/verdict.json").write_text("{")
+    tree = page(good)
+    assert "Yes." in banner(tree)
+    assert "verdict.json" in tree.get_element_by_id("time").text_content()
+
+
+def test_it_is_written_whole_beside_the_summary(good, good_page):
+    path = write_report(good)
+    assert path == good / "report.html"
+    assert path.read_text() == good_page  # nothing of chance or time is in it
+    assert not list(good.glob("*.part"))
+
+
+def test_a_run_that_was_killed_has_no_report(tmp_path):
+    with pytest.raises(RunError, match="has not ended, or was killed"):
+        write_report(tmp_path)
+
+
+CONFIG = """
+name: notes
+root: {root}
+data: {{path: data, text: {{label_column: label}}}}
+model:
+  vocabulary: vocab.txt
+  backbone: {{num_layers: 1, num_heads: 1, hidden_dim: 4, intermediate_dim: 4}}
+gate: {{min_accuracy: 0.5}}
+"""
+LANGUAGE_MODEL = {"metrics": {"perplexity": 34.2, "mlm_accuracy": 0.4}, "rows": 300, "reasons": []}
+
+
+def test_the_command_writes_the_newest_runs_report_again(write_run, tmp_path):
+    folder = write_run()
+    config = tmp_path / "notes.yaml"
+    config.write_text(CONFIG.format(root=tmp_path))
+    for run_id in ("20260101T000000.000Z", folder.name):
+        shutil.copytree(folder, tmp_path / "notes" / run_id)
+    newest = CliRunner().invoke(app, ["report", "--config", str(config)])
+    assert newest.exit_code == 0, newest.stderr
+    assert Path(newest.stdout.strip()) == tmp_path / "notes" / folder.name / "report.html"
+    old = CliRunner().invoke(
+        app, ["report", "--config", str(config), "--run", "20260101T000000.000Z"]
+    )
+    assert "20260101T000000.000Z" in old.stdout
+    missing = CliRunner().invoke(app, ["report", "--config", str(config), "--run", "no"])
+    assert missing.exit_code == 2
+    assert "no finished run 'no'; the latest are 20260101T000000.000Z, " in missing.stderr
+
+
+def test_a_pretraining_run_has_its_own_question_and_rules(write_run):
+    folder = write_run(metrics={"eval": LANGUAGE_MODEL["metrics"]}, vocabulary=None)
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation/language_model_evaluation.json").write_text(json.dumps(LANGUAGE_MODEL))
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["artifacts"] = {"LanguageModelEvaluator.evaluation": [str(folder / "evaluation")]}
+    summary["vocabulary"] = {
+        "kind": "wordpiece",
+        "tokens": 16000,
+        "splits": {
+            "train": {
+                "texts": 10,
+                "words": 2000,
+                "pieces_per_word": 1.12,
+                "unknown_rate": 0.001,
+            }
+        },
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    gate = {"max_perplexity": 40, "min_mlm_accuracy": 0.5, "max_bits_per_byte": None}
+    (folder / "config.json").write_text(json.dumps({"examples": {}, "gate": gate}))
+    tree = page(folder)
+    assert "May I build on this language model? Yes." in banner(tree)
+    [figures] = tree.find_class("figures")
+    assert "✓ asked at most 40" in figures.text_content()
+    assert "✗ asked at least 0.5" in figures.text_content()
+    assert "wordpiece, 16,000 tokens" in tree.get_element_by_id("data").text_content()
