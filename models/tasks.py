@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.examples import EXAMPLE_WEIGHT
 from models.pretrainer import MASKED_LM, NEXT_SENTENCE
 
 Batch = dict[str, tf.Tensor]
@@ -69,6 +70,8 @@ class Classification(Task):
         weights = rows
         if training and self._class_weights is not None:
             weights *= tf.gather(tf.constant(self._class_weights, tf.float32), labels)
+        if training and EXAMPLE_WEIGHT in batch:
+            weights *= batch[EXAMPLE_WEIGHT]
         hits = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
         return {
             "loss": (tf.reduce_sum(loss * weights), tf.reduce_sum(weights)),

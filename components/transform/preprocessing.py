@@ -9,24 +9,29 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.transform.stats_options_util import StatsType
 
 from components.fingerprint import code_fingerprint
+from models.examples import EXAMPLE_WEIGHT
 from models.tokenizer import PAD, UNK, BertTokenizer, read_vocabulary
 
 TOKEN_IDS, LABEL_ID = "token_ids", "label_id"
 LABEL_VOCABULARY = "label"
 
 
-def preprocessing_config(vocabulary: str, vocabulary_hash: str, max_length: int) -> dict[str, Any]:
+def preprocessing_config(
+    vocabulary: str, vocabulary_hash: str, max_length: int, has_weights: bool = False
+) -> dict[str, Any]:
     """The Transform component's `custom_config`, which is also its cache key.
 
     Args:
         vocabulary: path of a vocab.txt.
         vocabulary_hash: of the file's content, so that another file at the same path is noticed.
         max_length: the most ids of a text.
+        has_weights: whether the examples' weights are to be passed on.
     """
     return {
         "vocabulary": vocabulary,
         "vocabulary_hash": vocabulary_hash,
         "max_length": max_length,
+        "has_weights": has_weights,
         "code_fingerprint": code_fingerprint(__name__),
     }
 
@@ -40,7 +45,8 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 
     Returns:
         `token_ids` (int64, unpadded, at most max_length a row) and `label_id` (int64 [n]; the classes of
-        the train split by falling frequency; -1 for an empty or an unseen label).
+        the train split by falling frequency; -1 for an empty or an unseen label); with weights also
+        `example_weight` (float32 [n], 1 where there is none).
     """
     tokenizer = BertTokenizer(
         read_vocabulary(custom_config["vocabulary"]), custom_config["max_length"]
@@ -49,7 +55,10 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
     label_ids = tft.compute_and_apply_vocabulary(
         _dense(inputs["label"]), vocab_filename=LABEL_VOCABULARY
     )
-    return {TOKEN_IDS: tf.cast(token_ids, tf.int64).to_sparse(), LABEL_ID: label_ids}
+    outputs = {TOKEN_IDS: tf.cast(token_ids, tf.int64).to_sparse(), LABEL_ID: label_ids}
+    if custom_config["has_weights"]:
+        outputs[EXAMPLE_WEIGHT] = _dense(inputs[EXAMPLE_WEIGHT], 1.0)
+    return outputs
 
 
 def stats_options_updater_fn(
@@ -78,11 +87,11 @@ def stats_options_updater_fn(
     return stats_options
 
 
-def _dense(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """One string a row, whether the schema made the feature dense or optional."""
+def _dense(feature: tf.Tensor | tf.SparseTensor, default: str | float = "") -> tf.Tensor:
+    """One value a row, whether the schema made the feature dense or optional."""
     if isinstance(feature, tf.SparseTensor):
         feature = tf.sparse.to_dense(
             tf.SparseTensor(feature.indices, feature.values, [feature.dense_shape[0], 1]),
-            default_value="",
+            default_value=default,
         )
     return tf.reshape(feature, [-1])

@@ -11,13 +11,15 @@ from models.examples import Examples
 ROWS = [[7, 8, 9], [5], [1, 2], [3, 4, 5, 6]]
 
 
-def write(path, numbers):
+def write(path, numbers, weights=None):
     """Writes rows as a shard of transformed examples, each labelled with its number."""
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for number in numbers:
             example = tf.train.Example()
             example.features.feature["token_ids"].int64_list.value.extend(ROWS[number])
             example.features.feature["label_id"].int64_list.value.append(number)
+            if weights and number in weights:
+                example.features.feature["example_weight"].float_list.value.append(weights[number])
             writer.write(example.SerializeToString())
     return str(path)
 
@@ -68,6 +70,24 @@ def test_rows_of_lists_equal_those_of_files(tmp_path):
         one, other = getattr(read, name), getattr(made, name)
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
+
+
+def test_weights_are_in_the_batch_if_there_are_some(tmp_path):
+    weights = {0: 0.5, 1: 2.0, 2: 0.0, 3: 1.0}
+    read = Examples.read([write(tmp_path / "a.gz", range(4), weights)])
+    made = Examples.from_rows(ROWS, range(4), list(weights.values()))
+    for examples in (read, made):
+        batch = examples.padded(np.array([3, 1, 1]), 4)
+        assert batch["example_weight"].tolist() == [1.0, 2.0, 2.0]
+        assert batch["example_weight"].dtype == np.float32
+        assert set(examples.spec) == set(batch)
+    without = Examples.from_rows(ROWS, range(4))
+    assert "example_weight" not in {*without.spec, *without.padded(np.array([0]), 3)}
+
+
+def test_weights_of_some_examples_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="3 of 4 examples have example_weight"):
+        Examples.read([write(tmp_path / "a.gz", range(4), {0: 1.0, 1: 1.0, 3: 2.0})])
 
 
 def test_counts_labels():

@@ -82,6 +82,18 @@ def test_class_weights_weigh_the_training_loss_only():
     assert means(weighted.sums(batch(), False))["loss"] == pytest.approx(losses.mean(), rel=1e-6)
 
 
+@pytest.mark.parametrize("class_weights", [None, [0.5, 4.0, 2.0]])
+def test_an_examples_weight_counts_it_so_often_in_the_training_loss_only(class_weights):
+    weights = tf.constant([2.0, 0.0, 1.0, 3.0])
+    weighted = batch() | {"example_weight": weights}
+    repeated = task(class_weights).sums(batch([0, 0, 2, 3, 3, 3]), True)["loss"]
+    trained = task(class_weights).sums(weighted, True)
+    for found, expected in zip(trained["loss"], repeated, strict=True):
+        assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    assert means(trained)["accuracy"] == 0.75
+    assert means(task().sums(weighted, False)) == means(task().sums(batch(), False))
+
+
 def test_balanced_weights_are_scikit_learns():
     labels = [0] * 70 + [1] * 5 + [2] * 25
     counts = np.bincount(labels)

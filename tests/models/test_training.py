@@ -1,6 +1,7 @@
 """The training loop learns, repeats itself, keeps the best epoch, and stops where it must."""
 
 import copy
+import dataclasses
 import json
 import logging
 
@@ -282,3 +283,16 @@ def test_an_empty_split_is_refused(tmp_path, split):
     splits = {"train": ONE_ROW, "eval": ONE_ROW} | {split: Examples.from_rows([], [])}
     with pytest.raises(ValueError, match=f"the {split} split gives no batch"):
         fit(Drift(1.0), splits["train"], splits["eval"], TrainingConfig(), tmp_path)
+
+
+def test_examples_weights_reach_the_loss(make_classifier, tmp_path):
+    def first_loss(weights):
+        data = dataclasses.replace(examples(40, seed=1), weights=weights)
+        config = TrainingConfig(epochs=1, batch_size=40)
+        task = Classification(make_classifier(seed=0).model)
+        fit(task, data, examples(10, seed=2), config, tmp_path / f"{weights is None}")
+        history = json.loads((tmp_path / f"{weights is None}" / "history.json").read_text())
+        return history["steps"][0]["loss"]
+
+    weights = np.arange(40, dtype=np.float32) / 20
+    assert abs(first_loss(weights) - first_loss(None)) > 1e-3

@@ -1,0 +1,1 @@
+"""Training examples in which a group tells less of the label."""
