@@ -15,7 +15,8 @@ class PretrainExamplesConfig(Config):
 
     Attributes:
         objective: "mlm_nsp" for BERT's pairs of segments (arXiv 1810.04805, section 3.1), "mlm" for
-            one segment of whole sentences (RoBERTa, arXiv 1907.11692, section 4.2), "clm" for GPT's
+            whole sentences of adjoining documents, a separator between these (RoBERTa's
+            FULL-SENTENCES, arXiv 1907.11692, section 4.2), "clm" for GPT's
             documents joined by an end token.
         max_length: the most ids of a row, special tokens included.
         short_fraction: share of documents whose pairs aim at a random shorter length ("mlm_nsp").

@@ -51,6 +51,16 @@ class Documents:
         """The documents by `places`: the same order wherever and in whatever order they came."""
         return self.take(np.argsort(self.places, kind="stable"))
 
+    def separated(self, separator: int) -> "Documents":
+        """The documents with an id appended to each one's last sentence."""
+        lengths = self.sentence_lengths.copy()
+        lengths[self.sentence_starts[1:] - 1] += 1
+        return dataclasses.replace(
+            self,
+            sentence_lengths=lengths,
+            token_ids=np.insert(self.token_ids, self.ends, separator),
+        )
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -63,6 +73,11 @@ class Documents:
     def token_starts(self) -> np.ndarray:
         """First id of each sentence, and the number of all, int64 [sentences + 1]."""
         return starts(self.sentence_lengths)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Where the ids of each document end, int64 [documents]."""
+        return self.token_starts[self.sentence_starts[1:]]
 
 
 def starts(lengths: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from components.pretrain_example_gen.sequences import Sequences
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """Ids around segments: `[CLS] a… [SEP] b… [SEP]`."""
+    """Ids around segments: `[CLS] a… [SEP] b… [SEP]`; `sep` also stands between documents of a segment."""
 
     cls: int
     sep: int
@@ -86,22 +86,20 @@ def _int64_features(values: np.ndarray, counts: np.ndarray) -> tf.Tensor:
 def _key_features(
     documents: Documents, sequences: Sequences, order: np.ndarray, sizes: np.ndarray
 ) -> tf.Tensor:
-    row_starts = starts(sizes).tolist()
-    of_rows = sequences.documents[order]
+    counts = sequences.document_counts[order]
+    of_rows = indices(sequences.documents[order].ravel(), counts.ravel()).tolist()
+    row_starts = starts(counts.sum(axis=1))[starts(sizes)].tolist()
     keys = [
-        [
-            documents.keys[document]
-            for document in dict.fromkeys(of_rows[first:end].ravel().tolist())
-        ]
+        [documents.keys[document] for document in dict.fromkeys(of_rows[first:end])]
         for first, end in itertools.pairwise(row_starts)
     ]
-    counts = np.array([len(row) for row in keys], np.int64)
+    key_counts = np.array([len(row) for row in keys], np.int64)
     flat = tf.constant([key for row in keys for key in row], tf.string)
     return _feature(
         "bytes_list",
         "BytesList",
-        tf.RaggedTensor.from_row_lengths(flat, counts).to_tensor(),
-        counts,
+        tf.RaggedTensor.from_row_lengths(flat, key_counts).to_tensor(),
+        key_counts,
     )
 
 

@@ -5,12 +5,11 @@ A segment is a range of the documents' flat ids, since the sentences of a docume
 
 import bisect
 import dataclasses
-import itertools
 import random
 
 import numpy as np
 
-from components.pretrain_example_gen.documents import Documents, starts
+from components.pretrain_example_gen.documents import Documents, indices, starts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,24 +19,37 @@ class Sequences:
     Attributes:
         firsts: int64 [n, 2]; where the segments begin among the documents' ids.
         lengths: int64 [n, 2]; their ids. B has none where there is one segment.
-        documents: int64 [n, 2]; the documents they are from.
+        documents: int64 [n, 2]; the first documents they are from.
+        document_counts: int64 [n, 2]; how many adjoining ones they are from.
         is_random_next: int64 [n]; 1 if B is from another document, 0 if it follows A, -1 without B.
     """
 
     firsts: np.ndarray
     lengths: np.ndarray
     documents: np.ndarray
+    document_counts: np.ndarray
     is_random_next: np.ndarray
 
     @classmethod
     def of_one_segment(
-        cls, firsts: np.ndarray, lengths: np.ndarray, documents: np.ndarray
+        cls, firsts: np.ndarray, lengths: np.ndarray, document_ends: np.ndarray
     ) -> "Sequences":
-        """Sequences without segment B; all arguments int64 [n]."""
+        """Sequences without segment B.
+
+        Args:
+            firsts: int64 [n].
+            lengths: int64 [n].
+            document_ends: int64 [documents]; where each one's ids end.
+        """
+        ends = firsts + lengths
+        documents = np.searchsorted(document_ends, firsts, side="right")
+        counts = np.searchsorted(document_ends, ends - 1, side="right") + 1 - documents
+        nothing = np.zeros_like(lengths)
         return cls(
-            np.stack([firsts, firsts + lengths], axis=1),
-            np.stack([lengths, np.zeros_like(lengths)], axis=1),
+            np.stack([firsts, ends], axis=1),
+            np.stack([lengths, nothing], axis=1),
             np.stack([documents, documents], axis=1),
+            np.stack([counts, nothing], axis=1),
             np.full(len(firsts), -1),
         )
 
@@ -87,7 +99,8 @@ def sentence_pairs(
         max_tokens,
         np.random.default_rng(draw.getrandbits(64)),
     )
-    return Sequences(firsts, ends - firsts, np.stack([of_a, of_b], axis=1), is_random)
+    of_documents = np.stack([of_a, of_b], axis=1)
+    return Sequences(firsts, ends - firsts, of_documents, np.ones_like(firsts), is_random)
 
 
 def _append_pairs(
@@ -142,26 +155,28 @@ def _truncated(
     return firsts + at_front, ends - (lost - at_front)
 
 
-def whole_sentences(documents: Documents, max_tokens: int) -> Sequences:
-    """As many whole sentences of one document as fit, without pairs.
+def full_sentences(documents: Documents, max_tokens: int) -> Sequences:
+    """As many whole sentences as fit, of one or of several adjoining documents, without pairs.
 
-    RoBERTa's DOC-SENTENCES (arXiv 1907.11692, section 4.2): the better of its two formats without next
-    sentences; it trained on the other only because this one fills rows unevenly, which packing mends. A
-    sentence above `max_tokens` is cut into parts.
+    RoBERTa's FULL-SENTENCES (arXiv 1907.11692, section 4.2): sentences are taken in their order; where a
+    document ends in a sequence, a separator follows, and then the next document. A sentence above
+    `max_tokens` is cut into parts, which count as sentences.
+
+    Args:
+        documents: each with a separator as last id. At the end of a sequence it is left away.
+        max_tokens: the most ids of a sequence, the separators inside it included.
     """
-    first_sentences = documents.sentence_starts.tolist()
-    token_starts = documents.token_starts.tolist()
-    ranges: list[tuple[int, int, int]] = []
-    for document in range(len(documents)):
-        sentence, last = first_sentences[document], first_sentences[document + 1]
-        while sentence < last:
-            first = token_starts[sentence]
-            fitting = bisect.bisect_right(token_starts, first + max_tokens, sentence + 1, last + 1)
-            end = max(fitting - 1, sentence + 1)
-            cuts = [*range(first, token_starts[end], max_tokens), token_starts[end]]
-            ranges.extend((a, b - a, document) for a, b in itertools.pairwise(cuts))
-            sentence = end
-    return Sequences.of_one_segment(*np.array(ranges, np.int64).T)
+    begins, ends = documents.token_starts[:-1], documents.token_starts[1:].copy()
+    ends[documents.sentence_starts[1:] - 1] -= 1
+    parts = -(-(ends - begins) // max_tokens)
+    begins = np.repeat(begins, parts) + max_tokens * indices(np.zeros_like(parts), parts)
+    ends = np.minimum(begins + max_tokens, np.repeat(ends, parts))
+    sorted_ends, first, chosen = ends.tolist(), 0, [0]
+    while first < len(ends):
+        first = bisect.bisect_right(sorted_ends, int(begins[first]) + max_tokens, first)
+        chosen.append(first)
+    firsts, last = np.array(chosen[:-1]), np.array(chosen[1:]) - 1
+    return Sequences.of_one_segment(begins[firsts], ends[last] - begins[firsts], documents.ends)
 
 
 def joined_documents(documents: Documents, max_length: int) -> tuple[Sequences, np.ndarray]:
@@ -174,12 +189,9 @@ def joined_documents(documents: Documents, max_length: int) -> tuple[Sequences, 
     Returns:
         The parts of documents, in order, and how many of them each row has, int64 [rows].
     """
-    document_ends = documents.token_starts[documents.sentence_starts[1:]]
     total = len(documents.token_ids)
-    ends = np.union1d(document_ends, np.arange(max_length, total, max_length))
+    ends = np.union1d(documents.ends, np.arange(max_length, total, max_length))
     lengths = np.diff(ends, prepend=0)
     firsts = starts(lengths)[:-1]
-    sequences = Sequences.of_one_segment(
-        firsts, lengths, np.searchsorted(document_ends, firsts, side="right")
-    )
+    sequences = Sequences.of_one_segment(firsts, lengths, documents.ends)
     return sequences, np.bincount(firsts // max_length)

@@ -16,9 +16,9 @@ from components.pretrain_example_gen.packing import pack
 from components.pretrain_example_gen.rows import Frame, sequence_lengths, serialize
 from components.pretrain_example_gen.sequences import (
     Sequences,
+    full_sentences,
     joined_documents,
     sentence_pairs,
-    whole_sentences,
 )
 
 _READ_BATCH = 4096
@@ -53,11 +53,15 @@ def make_rows(
         `random_next`, `rows` and `tokens` (special ids included, padding not).
     """
     documents = documents.in_order()
-    sequences, order, sizes = _rows(documents, seed, frame, config)
     counts = Counter(
         documents=len(documents),
         sentences=len(documents.sentence_lengths),
         document_tokens=len(documents.token_ids),
+    )
+    if config.objective == "mlm" and frame:
+        documents = documents.separated(frame.sep)
+    sequences, order, sizes = _rows(documents, seed, frame, config)
+    counts.update(
         sequences=len(sequences),
         random_next=int((sequences.is_random_next == 1).sum()),
         rows=len(sizes),
@@ -90,7 +94,7 @@ def _rows(
         sequences, sizes = joined_documents(documents, config.max_length)
         return sequences, np.arange(len(sequences)), sizes
     if config.objective == "mlm":
-        sequences = whole_sentences(documents, config.max_length - 2)
+        sequences = full_sentences(documents, config.max_length - 2)
     else:
         sequences = sentence_pairs(documents, config.max_length - 3, config.short_fraction, seed)
     if not config.packing:
@@ -108,7 +112,7 @@ def check_shard(path: str, held_out: HeldOut) -> Counter[str]:
         HeldOutError: one is.
     """
     rows = 0
-    for keys in _document_keys(path):
+    for keys in document_keys(path):
         rows += keys.nrows()
         for key in np.unique(keys.values.numpy()):
             if key in held_out:
@@ -116,7 +120,8 @@ def check_shard(path: str, held_out: HeldOut) -> Counter[str]:
     return Counter(rows_checked=int(rows))
 
 
-def _document_keys(path: str) -> Iterator[tf.RaggedTensor]:
+def document_keys(path: str) -> Iterator[tf.RaggedTensor]:
+    """Yields the keys of the documents in a file's rows, string [rows, (documents)], some rows at a time."""
     spec = {"document_keys": tf.io.RaggedFeature(tf.string)}
     records = tf.data.TFRecordDataset(path, compression_type="GZIP")
     for serialized in records.batch(_READ_BATCH).prefetch(1):

@@ -131,12 +131,32 @@ def test_pairs_of_a_single_document_are_an_error(make_rows):
         make_rows(PretrainExamplesConfig(max_length=48), {**DOCUMENTS, "eval": documents(100, 1)})
 
 
-def test_whole_sentences_have_no_second_segment(make_rows):
-    made = make_rows(PretrainExamplesConfig(objective="mlm", max_length=24), DOCUMENTS)
-    for ids, second, is_random, _ in sequences(made):
-        assert ids[0] == CLS
-        assert ids.index(SEP) == len(ids) - 1 == second - 1
-        assert is_random == -1
+def test_full_sentences_lose_nothing_and_name_all_their_documents(make_rows):
+    config = PretrainExamplesConfig(
+        objective="mlm", max_length=24, packing=False, documents_per_shard=20
+    )
+    made = make_rows(config, DOCUMENTS)
+    found: dict[str, list[int]] = {}
+    for ids, second, is_random, keys in sequences(made):
+        assert (ids[0], ids[-1], second, is_random) == (CLS, SEP, len(ids), -1)
+        inside = " ".join(map(str, ids[1:-1]))
+        for key, part in zip(keys, inside.split(f" {SEP} "), strict=True):
+            found.setdefault(key.decode(), []).extend(map(int, part.split()))
+    vocabulary = (made.folder / "vocabulary/vocab.txt").read_text().splitlines()
+    for key, text in DOCUMENTS["train"]:
+        words = text.lower().replace(".", " .").split()
+        assert found.pop(key) == [vocabulary.index(word) for word in words]
+    assert not found
+    assert max(len(row["document_keys"]) for row in made.rows["train"]) > 1
+
+
+def test_packing_full_sentences_changes_only_which_stand_in_a_row(make_rows):
+    config = PretrainExamplesConfig(objective="mlm", max_length=24, documents_per_shard=20)
+    packed = make_rows(config, DOCUMENTS)
+    alone = make_rows(config.model_copy(update={"packing": False}), DOCUMENTS)
+    ids = [sorted(tuple(ids) for ids, *_ in sequences(made)) for made in (packed, alone)]
+    assert ids[0] == ids[1]
+    assert len(packed.rows["train"]) < len(alone.rows["train"])
 
 
 def test_the_vocabulary_must_fit_the_objective(make_rows):

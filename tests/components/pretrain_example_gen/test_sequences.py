@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.sequences import (
+    full_sentences,
     joined_documents,
     sentence_pairs,
-    whole_sentences,
 )
 
 
@@ -166,17 +166,57 @@ def test_pairs_keep_their_promises(shapes, max_tokens, seed):
     assert {owners[a[0]] for a, _, _ in pairs} == set(range(len(documents)))
 
 
-def test_whole_sentences_fill_up_and_lose_nothing():
-    documents = flat([[[1, 2], [3, 4], [5, 6, 7]], [[8]], [[9, 10, 11, 12, 13, 14, 15], [16]]])
-    made = whole_sentences(documents, 5)
-    found = [
-        documents.token_ids[first : first + length].tolist()
-        for first, length in zip(made.firsts[:, 0], made.lengths[:, 0], strict=True)
+SEPARATOR = -1
+
+
+def reference_full_sentences(documents, max_tokens):
+    """FULL-SENTENCES as the paper defines it, sentence by sentence: (ids, their documents)."""
+    sequences, ids, owners = [], [], []
+    for number, document in enumerate(documents):
+        for whole in document:
+            for first in range(0, len(whole), max_tokens):
+                sentence = whole[first : first + max_tokens]
+                between = [SEPARATOR] if owners and owners[-1] != number else []
+                if ids and len(ids) + len(between) + len(sentence) > max_tokens:
+                    sequences.append((ids, owners))
+                    ids, owners, between = [], [], []
+                ids = ids + between + sentence
+                owners = owners if number in owners else [*owners, number]
+    return [*sequences, (ids, owners)]
+
+
+def our_full_sentences(documents, max_tokens):
+    separated = flat(documents).separated(SEPARATOR)
+    made = full_sentences(separated, max_tokens)
+    assert made.is_random_next.tolist() == [-1] * len(made)
+    assert not made.lengths[:, 1].any()
+    assert not made.document_counts[:, 1].any()
+    for firsts, lengths, owners, counts in zip(
+        made.firsts, made.lengths, made.documents, made.document_counts, strict=True
+    ):
+        ids = separated.token_ids[firsts[0] : firsts[0] + lengths[0]].tolist()
+        yield ids, list(range(owners[0], owners[0] + counts[0]))
+
+
+def test_full_sentences_cross_documents_with_a_separator_between():
+    documents = [[[1, 2], [3, 4], [5, 6, 7]], [[8]], [[9, 10, 11, 12, 13, 14, 15], [16]]]
+    assert list(our_full_sentences(documents, 5)) == [
+        ([1, 2, 3, 4], [0]),
+        ([5, 6, 7, SEPARATOR, 8], [0, 1]),
+        ([9, 10, 11, 12, 13], [2]),
+        ([14, 15, 16], [2]),
     ]
-    assert found == [[1, 2, 3, 4], [5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15], [16]]
-    assert made.documents[:, 0].tolist() == [0, 0, 1, 2, 2, 2]
-    assert made.lengths[:, 1].tolist() == [0] * 6
-    assert made.is_random_next.tolist() == [-1] * 6
+
+
+@hypothesis.given(
+    st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=8),
+    st.integers(1, 20),
+)
+def test_full_sentences_are_those_of_the_definition(shapes, max_tokens):
+    next_id = iter(range(100_000))
+    documents = [[[next(next_id) for _ in range(n)] for n in shape] for shape in shapes]
+    expected = reference_full_sentences(documents, max_tokens)
+    assert list(our_full_sentences(documents, max_tokens)) == expected
 
 
 @hypothesis.given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 12))
