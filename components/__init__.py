@@ -5,6 +5,7 @@ import importlib
 # Kubeflow Pipelines v2 allows one dot in a custom artifact type's TYPE_NAME, `<package>.<Class>`,
 # and imports it from there. Loaded on demand, so that reading a component's settings needs no TFX.
 _ARTIFACT_TYPES = {
+    "ModelCard": "components.model_card.artifact",
     "Quarantine": "components.example_gen.quarantine",
     "Vocabulary": "components.vocabulary_gen.artifact",
 }

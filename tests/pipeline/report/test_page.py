@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from lxml import html
+from small_verdict import HOSTILE, bare, make_verdict
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.report.page import render, write_report
 from pipeline.report.run_record import RunError, RunRecord
-
-from .conftest import HOSTILE, bare, make_verdict
 
 
 def page(folder):

@@ -1,0 +1,12 @@
+"""The model card artifact."""
+
+from tfx.types import artifact
+
+MARKDOWN_FILE, JSON_FILE = "model_card.md", "model_card.json"
+
+
+class ModelCard(artifact.Artifact):
+    """Folder with `model_card.md` and `model_card.json`."""
+
+    # One dot and no PROPERTIES: what Kubeflow Pipelines v2 accepts and can import again.
+    TYPE_NAME = "components.ModelCard"

@@ -1,0 +1,62 @@
+"""Everything that a model card is filled from."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from components.evaluator.verdict import OVERALL, SliceResult, Verdict
+from components.example_gen.quarantine import Counts
+from components.model_card.config import ModelCardConfig, Origin
+from models.config import ClassifierConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Facts of one model.
+
+    Attributes:
+        origin: what it was made of.
+        stated: what people said of it.
+        run_id: of the run that made the card.
+        date: of that run's card, ISO 8601.
+        model: size and classes.
+        trained: `training_metrics.json`.
+        counts: of the data's rows.
+        data_hash: fingerprint of the data files, if there is one.
+        verdict: the gate's.
+        serving_reason: why the serving check refused the model; empty if it did not.
+    """
+
+    origin: Origin
+    stated: ModelCardConfig
+    run_id: str
+    date: str
+    model: ClassifierConfig
+    trained: dict[str, Any]
+    counts: Counts
+    data_hash: str | None
+    verdict: Verdict
+    serving_reason: str
+
+    @property
+    def overall(self) -> SliceResult | None:
+        """The metrics of all test examples."""
+        return next((one for one in self.verdict.slices if one.slice == OVERALL), None)
+
+    @property
+    def is_blessed(self) -> bool:
+        """By the gate and by the serving check."""
+        return self.verdict.blessed and not self.serving_reason
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not blessed, a sentence each."""
+        served = (f"serving: {self.serving_reason}",) if self.serving_reason else ()
+        return self.verdict.reasons + served
+
+
+def read_model(uri: str) -> tuple[ClassifierConfig, dict[str, Any]]:
+    """Config and training metrics of the Trainer's model artifact."""
+    config = ClassifierConfig.model_validate_json(Path(uri, "classifier/config.json").read_text())
+    return config, json.loads(Path(uri, "training_metrics.json").read_text())
