@@ -19,6 +19,7 @@ from pipeline.configs import PipelineConfig
 from pipeline.datasets.fetch import DatasetError
 from pipeline.datasets.fetch import fetch as fetch_dataset
 from pipeline.datasets.registry import DATASETS
+from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import InputError, check_inputs
 from pipeline.logs import quiet
 from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig, config_class
@@ -73,13 +74,18 @@ def _load_runnable(path: Path, overrides: list[str]) -> AnyConfig:
 def run(config: ConfigOption, set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run a line: ingest, validate, train, evaluate, check serving, push.
 
-    A config with `pretrain` and `finetune` runs both, the second only if the first's model is blessed.
+    A config with `pretrain` and `finetune` runs both, the second only if the first's model is blessed. One
+    with `few_shot` asks a pretrained GPT, and trains nothing.
 
     Exit code: 0 pushed or already pushed, 1 a component failed, 2 the config is wrong, 3 not blessed, 75
     ended by SIGTERM while training: the same command goes on from there.
     """
-    for settings in _lines(_load_runnable(config, set_)):
-        if code := _exit_code(_run(settings, verbose)):
+    settings = _load_runnable(config, set_)
+    if isinstance(settings, FewShotConfig):
+        _run_few_shot(settings, verbose)
+        return
+    for line in _lines(settings):
+        if code := _exit_code(_run(line, verbose)):
             raise typer.Exit(code)
 
 
@@ -87,7 +93,27 @@ def _lines(settings: AnyConfig) -> list[PipelineConfig | PretrainConfig]:
     """What is run, in this order."""
     if isinstance(settings, MethodConfig):
         return [settings.pretrain, settings.finetune]
+    if isinstance(settings, FewShotConfig):
+        typer.echo(f"{settings.name} asks a model and has no components", err=True)
+        raise typer.Exit(EXIT_CONFIG)
     return [settings]
+
+
+def _run_few_shot(settings: FewShotConfig, verbose: bool) -> None:
+    folder = Path(settings.root, settings.name)
+    with quiet(folder / "log.txt", verbose) as console:
+        with console.status("importing TensorFlow …"):
+            from pipeline.few_shot import FewShotError, run_few_shot, summary_table
+            from pipeline.run import new_run_id
+        run_id = new_run_id()
+        console.print(f"[bold]{settings.name}[/] run {run_id}")
+        try:
+            summary = run_few_shot(settings, run_id, console.print)
+        except (DatasetError, FewShotError) as error:
+            console.print(str(error), markup=False)
+            raise typer.Exit(EXIT_CONFIG) from None
+        console.print(summary_table(summary))
+        console.print(f"summary: {folder / run_id / 'summary.json'}", highlight=False)
 
 
 def _run(
@@ -160,7 +186,9 @@ def fetch(
 @app.command()
 def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Check a config, and that what it names is there; run nothing."""
-    names = [settings.name for settings in _lines(_load_runnable(config, set_))]
+    settings = _load_runnable(config, set_)
+    is_few_shot = isinstance(settings, FewShotConfig)
+    names = [one.name for one in ([settings] if is_few_shot else _lines(settings))]
     typer.echo(f"{config}: valid ({', '.join(names)})")
 
 
@@ -236,8 +264,8 @@ def predict(
     settings = _load(config, set_)
     if isinstance(settings, MethodConfig):
         settings = settings.finetune
-    if isinstance(settings, PretrainConfig):
-        typer.echo(f"{config} pretrains: it makes no classifier to ask", err=True)
+    if isinstance(settings, PretrainConfig | FewShotConfig):
+        typer.echo(f"{config} makes no classifier to ask", err=True)
         raise typer.Exit(EXIT_CONFIG)
     questions = texts or [line.rstrip("\n") for line in sys.stdin]
     with quiet(Path(settings.root, settings.name, "log.txt")) as console:

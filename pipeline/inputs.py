@@ -9,9 +9,10 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from components.data_validator.schema import FeatureKind, build_schema
-from pipeline.configs import DataConfig, PipelineConfig, RunConfig
+from pipeline.configs import DataConfig, PipelineConfig, PretrainedConfig, RunConfig
 from pipeline.datasets.fetch import fetch
 from pipeline.datasets.registry import DATASETS
+from pipeline.few_shot_config import FewShotConfig
 from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig
 from pipeline.pretrained import PretrainedError, pushed_model
 
@@ -48,6 +49,7 @@ class Inputs:
         schema: path of the schema, named after its content.
         vocabulary: path of a vocab.txt.
         weights: Hugging Face folder, None for random weights.
+        schema_text: the schema itself, for steps that do not see this machine's files; then `schema` is not read.
     """
 
     data: str
@@ -56,6 +58,7 @@ class Inputs:
     vocabulary_hash: str
     weights: str | None
     weights_hash: str | None
+    schema_text: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +70,7 @@ class PretrainInputs:
         schema: path of the schema, named after its content.
         vocabulary: path of a given vocab.txt or sentencepiece.model, None if it is learned.
         weights: Hugging Face folder to go on from, None for random weights.
+        schema_text: the schema itself, for steps that do not see this machine's files; then `schema` is not read.
     """
 
     data: str
@@ -75,6 +79,7 @@ class PretrainInputs:
     vocabulary_hash: str | None
     weights: str | None
     weights_hash: str | None
+    schema_text: str | None = None
 
 
 def check_inputs(config: AnyConfig) -> None:
@@ -88,13 +93,13 @@ def check_inputs(config: AnyConfig) -> None:
         problems += [f"finetune.{line}" for line in _finetune_problems(config.finetune)]
     elif isinstance(config, PretrainConfig):
         problems = _pretrain_problems(config)
+    elif isinstance(config, FewShotConfig):
+        problems = _data_problems(config.data)
+        problems += _pretrained_problems("pretrained", config.pretrained)
     else:
         problems = _finetune_problems(config)
         if config.model.pretrained:
-            try:
-                pushed_model(config.model.pretrained)
-            except PretrainedError as error:
-                problems.append(f"model.pretrained: {error}")
+            problems += _pretrained_problems("model.pretrained", config.model.pretrained)
     if problems:
         raise InputError("\n".join(problems))
 
@@ -110,6 +115,9 @@ def _finetune_problems(config: PipelineConfig) -> list[str]:
     for name in config.gate.slices:
         if name not in features:
             problems.append(f"gate.slices: no feature is called {name!r}{_hint(name, features)}")
+    for name in config.gate.fairness.features if config.gate.fairness else ():
+        if name not in features:
+            problems.append(f"gate.fairness: no feature is called {name!r}{_hint(name, features)}")
     return problems
 
 
@@ -142,6 +150,14 @@ def _data_problems(data: DataConfig) -> list[str]:
         if not Path(path).is_file()
     ]
     return problems
+
+
+def _pretrained_problems(key: str, wanted: PretrainedConfig) -> list[str]:
+    try:
+        pushed_model(wanted)
+    except PretrainedError as error:
+        return [f"{key}: {error}"]
+    return []
 
 
 def _weights_problems(weights: str, needs_vocabulary: bool) -> list[str]:
@@ -177,7 +193,7 @@ def find_inputs(config: PipelineConfig) -> Inputs:
         assert weights is not None  # ModelConfig asks for a vocabulary where there are no weights
         vocabulary = weights / "vocab.txt"
     return Inputs(
-        data=str(_data_folder(config.data)),
+        data=str(data_folder(config.data)),
         schema=str(_write_schema(config, config.data)),
         vocabulary=str(vocabulary.resolve()),
         vocabulary_hash=_hash_file(vocabulary),
@@ -198,7 +214,7 @@ def find_pretrain_inputs(config: PretrainConfig) -> PretrainInputs:
     given = Path(config.vocabulary.path) if config.vocabulary and config.vocabulary.path else None
     vocabulary = weights / "vocab.txt" if weights else given
     return PretrainInputs(
-        data=str(_data_folder(config.data)),
+        data=str(data_folder(config.data)),
         schema=str(_write_schema(config, config.data)),
         vocabulary=str(vocabulary.resolve()) if vocabulary else None,
         vocabulary_hash=_hash_file(vocabulary) if vocabulary else None,
@@ -213,7 +229,12 @@ def _weights(weights: str | None) -> Path | None:
     return fetch(weights) if weights in DATASETS else Path(weights).resolve()
 
 
-def _data_folder(data: DataConfig) -> Path:
+def data_folder(data: DataConfig) -> Path:
+    """Where the data is; what is known by name is fetched the first time.
+
+    Raises:
+        pipeline.datasets.fetch.DatasetError: a named data set could not be fetched.
+    """
     if data.dataset:
         return fetch(data.dataset)
     assert data.path  # DataConfig asks for one of the two
@@ -237,12 +258,17 @@ def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str
     return features, optional
 
 
-def _write_schema(config: RunConfig, data: DataConfig) -> Path:
-    """The schema under a name made of its content, so that TFX's cache notices a change."""
+def schema_text(data: DataConfig) -> str:
+    """The schema of the examples the reader will write, as text proto."""
     features, optional = example_features(data)
     medline, text = data.medline, data.text
     classes = medline.label.classes if medline and medline.label else text.classes if text else None
-    content = text_format.MessageToString(build_schema(features, optional, classes)).encode()
+    return text_format.MessageToString(build_schema(features, optional, classes))
+
+
+def _write_schema(config: RunConfig, data: DataConfig) -> Path:
+    """The schema under a name made of its content, so that TFX's cache notices a change."""
+    content = schema_text(data).encode()
     folder = Path(config.root, config.name, "schema").resolve()
     path = folder / hashlib.sha256(content).hexdigest()[:16] / "schema.pbtxt"
     if not path.exists():

@@ -10,6 +10,8 @@ from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
 from pipeline.configs import DataConfig, Name, PipelineConfig
+from pipeline.kubeflow_config import KubeflowConfig
+from pipeline.few_shot_config import FewShotConfig
 
 _GPT_SERVING_VALIDATION = ServingValidationConfig(tolerance=1e-4)
 
@@ -28,6 +30,7 @@ class PretrainConfig(Config):
             log-likelihoods must be, in nats a token.
         root: folder of all runs.
         beam_args: options of the Beam runner.
+        kubeflow: how the same line runs on a cluster; a local run does not look at it.
     """
 
     name: Name
@@ -41,6 +44,7 @@ class PretrainConfig(Config):
     serving_validation: ServingValidationConfig = _GPT_SERVING_VALIDATION
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
+    kubeflow: KubeflowConfig | None = None
 
     @property
     def is_causal(self) -> bool:
@@ -96,13 +100,15 @@ class MethodConfig(Config):
         return self
 
 
-AnyConfig = PipelineConfig | PretrainConfig | MethodConfig
+AnyConfig = PipelineConfig | PretrainConfig | MethodConfig | FewShotConfig
 
 
 def config_class(
     keys: set[str],
-) -> type[PipelineConfig] | type[PretrainConfig] | type[MethodConfig]:
+) -> type[PipelineConfig] | type[PretrainConfig] | type[MethodConfig] | type[FewShotConfig]:
     """Which settings a file with these keys at its top holds."""
     if keys & {"pretrain", "finetune"}:
         return MethodConfig
+    if keys & {"pretrained", "few_shot"}:
+        return FewShotConfig
     return PretrainConfig if keys & {"examples", "vocabulary"} else PipelineConfig

@@ -1,5 +1,6 @@
 """What the config names must be there before anything starts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -132,4 +133,8 @@ def test_the_schema_holds_what_the_reader_writes(make, tmp_path):
 @pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda f: f.stem)
 def test_our_configs_have_their_inputs(file, monkeypatch):
     monkeypatch.chdir(ROOT)
-    check_inputs(load_config(config_class(top_keys(file)), file))
+    settings = load_config(config_class(top_keys(file)), file)
+    try:
+        check_inputs(settings)
+    except InputError as error:  # a model that another config pretrains need not be there yet
+        assert re.fullmatch(r"pretrained: .* run the pretraining pipeline \S+ first", str(error))
