@@ -10,8 +10,8 @@ from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
 from pipeline.configs import DataConfig, Name, PipelineConfig
-from pipeline.kubeflow_config import KubeflowConfig
 from pipeline.few_shot_config import FewShotConfig
+from pipeline.kubeflow_config import KubeflowConfig
 
 _GPT_SERVING_VALIDATION = ServingValidationConfig(tolerance=1e-4)
 
