@@ -31,9 +31,9 @@ class SplitConfig(Config):
         test_rule: an explicit rule for the test split, instead of `test`.
         salt: another salt gives another division.
         group_column: a feature of the examples; records with one value of it are a group.
-        group_near_duplicates: near duplicates are one group, and so are all that are joined by a chain of them;
-            it is named by the smallest key or value of `group_column` in it. Needs about 2 kB of one worker's
-            memory for an abstract.
+        group_near_duplicates: near duplicates are one group, and so are all that are joined by a chain of
+            them; it is named by the smallest key or value of `group_column` in it. Needs about 2 kB of one
+            worker's memory for an abstract.
         near_duplicates: what near duplicates are, here and in the audit of the splits.
     """
 

@@ -44,8 +44,8 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
     """Writes the splits of `examples` and the `quarantine` artifact.
 
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
-    depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see all
-    texts before the first record finds its split.
+    depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see
+    all texts before the first record finds its split.
     """
 
     @abc.abstractmethod

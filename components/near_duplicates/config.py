@@ -8,9 +8,9 @@ from models.config import Config
 class NearDuplicateConfig(Config):
     """When two texts are near duplicates.
 
-    Both are taken as sets of shingles: runs of `shingle_words` words, without case, punctuation and the width of
-    characters (NFKC). They are near duplicates if the sets' Jaccard similarity, shared by all shingles of both,
-    is at least `similarity` (Broder, On the resemblance and containment of documents, 1997).
+    Both are taken as sets of shingles: runs of `shingle_words` words, without case, punctuation and the width
+    of characters (NFKC). They are near duplicates if the sets' Jaccard similarity, shared by all shingles of
+    both, is at least `similarity` (Broder, On the resemblance and containment of documents, 1997).
 
     Attributes:
         shingle_words: words of a shingle; a shorter text is one shingle.

@@ -1,6 +1,7 @@
 """All near-duplicate pairs among sketched texts: bands of MinHash find candidates, exact Jaccard decides."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -53,8 +54,9 @@ def find_duplicates(sketches: Sketches, config: NearDuplicateConfig) -> Duplicat
 
     The signatures are cut into bands of rows; texts that are equal in a band are candidates (Leskovec,
     Rajaraman, Ullman, Mining of Massive Datasets, section 3.4). Bands and rows are datasketch's optimum for
-    the similarity. With the default of .5 these are 32 bands of 4 rows: two texts are found with a probability
-    of .87 at a similarity of .5, .988 at .6, .9998 at .7. Every pair given is verified: there are no false ones.
+    the similarity. With the default of .5 these are 32 bands of 4 rows: two texts are found with a
+    probability of .87 at a similarity of .5, .988 at .6, .9998 at .7. Every pair given is verified: there are
+    no false ones.
 
     Args:
         sketches: of the texts, in any order.
@@ -70,10 +72,10 @@ def find_duplicates(sketches: Sketches, config: NearDuplicateConfig) -> Duplicat
 
 def _candidates(signatures: np.ndarray, similarity: float) -> tuple[np.ndarray, int]:
     """Pairs that are worth a comparison, int64 [n, 2], and how many were passed over."""
-    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS, weights=_WEIGHTS)
+    bands, rows = _bands(similarity)
     codes, passed_over = np.zeros(0, np.int64), 0
-    for band in range(index.b):
-        pairs, left = _band_pairs(signatures[:, band * index.r : (band + 1) * index.r])
+    for band in range(bands):
+        pairs, left = _band_pairs(signatures[:, band * rows : (band + 1) * rows])
         passed_over += left
         fresh = np.setdiff1d(pairs[:, 0] * len(signatures) + pairs[:, 1], codes)
         pairs = np.stack(np.divmod(fresh, len(signatures)), axis=1)
@@ -84,6 +86,13 @@ def _candidates(signatures: np.ndarray, similarity: float) -> tuple[np.ndarray, 
         if near:
             codes = np.union1d(codes, fresh[np.concatenate(near)])
     return np.stack(np.divmod(codes, max(1, len(signatures))), axis=1), passed_over
+
+
+@functools.cache
+def _bands(similarity: float) -> tuple[int, int]:
+    """Number of bands and their rows."""
+    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS, weights=_WEIGHTS)
+    return index.b, index.r
 
 
 def _band_pairs(band: np.ndarray) -> tuple[np.ndarray, int]:

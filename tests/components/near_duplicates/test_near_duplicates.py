@@ -29,7 +29,7 @@ def jaccard(one, other, size=2) -> float:
 def found(texts, config=CONFIG) -> dict[frozenset[str], float]:
     """Similarities by pair of (distinct) texts."""
     duplicates = find_duplicates(sketch(texts, config), config)
-    text_of = {node: text for node, text in zip(duplicates.nodes, texts, strict=True)}
+    text_of = dict(zip(duplicates.nodes, texts, strict=True))
     pairs = zip(duplicates.pairs.tolist(), duplicates.similarities.tolist(), strict=True)
     return {frozenset((text_of[a], text_of[b])): similarity for (a, b), similarity in pairs}
 
@@ -96,7 +96,7 @@ def test_texts_without_words_are_no_duplicates_of_each_other():
 
 
 def test_a_crowd_of_like_texts_is_not_compared_all_with_all():
-    """600 texts that share 38 of 40 words: half a million pairs, of which few are looked at, and none wrong."""
+    """600 texts that share 38 of 40 words: of 179,700 pairs some are passed over, and none is wrong."""
     rng = random.Random(0)
     head = " ".join(f"w{i}" for i in range(38))
     texts = [f"{head} a{i} b{rng.randrange(9)}" for i in range(600)]

@@ -1,0 +1,1 @@
+"""DataAudit: duplicates, label conflicts and leakage, before anything is trained."""
