@@ -48,9 +48,6 @@ def invalid_argument(message: str) -> ServingError:
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def unimplemented(what: str) -> ServingError:
-    """The answer of everything TensorFlow Serving does and this server does not (yet)."""
-    return ServingError(
-        grpc.StatusCode.UNIMPLEMENTED,
-        f"{what} is not implemented by this development server; tensorflow/serving has it.",
-    )
+def resource_exhausted(message: str) -> ServingError:
+    """A limit of this server: RESOURCE_EXHAUSTED, HTTP 429."""
+    return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)

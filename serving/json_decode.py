@@ -1,4 +1,4 @@
-"""JSON requests to tensors.
+"""JSON requests to arrays.
 
 The rules are those of TensorFlow Serving's REST documentation ("Predict API", "Encoding binary
 values", "JSON conformance") and, where it is silent, of what its server does (util/json_tensor.cc):
@@ -37,7 +37,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     except ValueError as error:  # a number of thousands of digits
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
-        raise invalid_argument(f"JSON Value: {_shown(document)} Is not object")
+        raise invalid_argument(f"JSON Value: {shown(document)} Is not object")
     return document
 
 
@@ -50,7 +50,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid_argument(
-            f"JSON Value: {_shown(document)} not formatted correctly. "
+            f"JSON Value: {shown(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
     return name
@@ -76,11 +76,11 @@ def is_row_format(document: Mapping[str, Any]) -> bool:
     elif not document["instances"]:
         complaint = "No values in 'instances' array"
     if complaint:
-        raise invalid_argument(f"JSON Value: {_shown(document)} {complaint}")
+        raise invalid_argument(f"JSON Value: {shown(document)} {complaint}")
     return True
 
 
-def from_instances(instances: list, dtypes: Mapping[str, tf.DType]) -> dict[str, tf.Tensor]:
+def from_instances(instances: list, dtypes: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
     """Row format: a list of values of the only input, or of objects with a value for each input.
 
     Args:
@@ -88,7 +88,7 @@ def from_instances(instances: list, dtypes: Mapping[str, tf.DType]) -> dict[str,
         dtypes: type of each input of the signature.
 
     Returns:
-        Tensors by input; the first dimension is the number of rows.
+        Arrays by input; the first dimension is the number of rows.
 
     Raises:
         ServingError: INVALID_ARGUMENT, naming the row.
@@ -117,12 +117,12 @@ def from_instances(instances: list, dtypes: Mapping[str, tf.DType]) -> dict[str,
         if rows_are_objects and row.keys() != dtypes.keys():
             raise invalid_argument(
                 f"Failed to process element: {position} of 'instances' list. JSON object: "
-                f"{_shown(row)} keys must be equal to: {','.join(sorted(dtypes))}"
+                f"{shown(row)} keys must be equal to: {','.join(sorted(dtypes))}"
             )
-    return {name: _tensor(np.stack(rows), dtypes[name]) for name, rows in columns.items()}
+    return {name: np.stack(rows) for name, rows in columns.items()}
 
 
-def from_inputs(inputs: Any, dtypes: Mapping[str, tf.DType]) -> dict[str, tf.Tensor]:
+def from_inputs(inputs: Any, dtypes: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
     """Column format: the value of the only input, or an object with a value for each input.
 
     Raises:
@@ -135,12 +135,12 @@ def from_inputs(inputs: Any, dtypes: Mapping[str, tf.DType]) -> dict[str, tf.Ten
                 "input tensors required as per tensorinfo_map"
             )
         inputs = {next(iter(dtypes)): inputs}
-    tensors = {}
+    arrays = {}
     for name in sorted(dtypes):
         if name not in inputs:
             raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
-        tensors[name] = _tensor(to_array(inputs[name], dtypes[name]), dtypes[name])
-    return tensors
+        arrays[name] = to_array(inputs[name], dtypes[name])
+    return arrays
 
 
 def to_array(value: Any, dtype: tf.DType) -> np.ndarray:
@@ -178,16 +178,13 @@ _INTEGER_RANGE = {
 }
 
 
-def _tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
-    return tf.constant(array, dtype)
-
-
-def _is_base64(value: Any) -> bool:
+def is_base64(value: Any) -> bool:
+    """Whether the value is {"b64": "..."}, which stands for bytes."""
     return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and not _is_base64(value)
+    return isinstance(value, dict) and not is_base64(value)
 
 
 def _check_row(row: Any, position: int, rows_are_objects: bool) -> None:
@@ -226,7 +223,7 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], dtype: tf.DType, le
     if not isinstance(value, list):
         if level != len(shape):
             raise invalid_argument(
-                f"JSON Value: {_shown(value)} found at incorrect level: {level + 1} "
+                f"JSON Value: {shown(value)} found at incorrect level: {level + 1} "
                 f"in the JSON DOM. Expected at level: {len(shape)}"
             )
         leaves.append(_leaf(value, dtype))
@@ -255,18 +252,23 @@ def _leaf(value: Any, dtype: tf.DType) -> Any:
     elif dtype in (tf.float32, tf.float64):
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         if fits:
-            return _to_float(value)
+            return to_float(value)
     else:
         raise ServingError(
             grpc.StatusCode.UNIMPLEMENTED,
-            f"Conversion of JSON Value: {_shown(value)} to type: {dtype.name}",
+            f"Conversion of JSON Value: {shown(value)} to type: {dtype.name}",
         )
     if not fits:
         raise _type_error(value, dtype)
     return value
 
 
-def _to_float(value: int | float) -> float:
+def to_float(value: int | float) -> float:
+    """A JSON number as a double.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for an integer beyond it.
+    """
     try:
         return float(value)
     except OverflowError as error:
@@ -275,25 +277,38 @@ def _to_float(value: int | float) -> float:
         ) from error
 
 
+def encoded(text: str) -> bytes:
+    """A JSON string's bytes.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for half of a surrogate pair.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise invalid_argument(
+            "JSON Parse error: The surrogate pair in string is invalid."
+        ) from error
+
+
 def _string_leaf(value: Any, dtype: tf.DType) -> bytes:
     if isinstance(value, str):
-        try:
-            return value.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError as error:
-            raise invalid_argument(
-                "JSON Parse error: The surrogate pair in string is invalid."
-            ) from error
+        return encoded(value)
     if not isinstance(value, dict):
         raise _type_error(value, dtype)
-    if not _is_base64(value):
+    if not is_base64(value):
         raise invalid_argument(
-            f"JSON Value: {_shown(value)} not formatted correctly for base64 data"
+            f"JSON Value: {shown(value)} not formatted correctly for base64 data"
         )
-    return _base64_decode(value["b64"])
+    return base64_decode(value["b64"])
 
 
-def _base64_decode(text: str) -> bytes:
-    """Standard base64; padding may be left out, white space is skipped."""
+def base64_decode(text: str) -> bytes:
+    """Standard base64; padding may be left out, white space is skipped.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it is not that.
+    """
     compact = "".join(text.split())
     padded = compact if compact.endswith("=") else compact + "=" * (-len(compact) % 4)
     try:
@@ -305,13 +320,18 @@ def _base64_decode(text: str) -> bytes:
 _JSON_TYPE = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
+def type_of(value: Any) -> str:
+    """The JSON type's name in TensorFlow Serving's errors."""
+    return _JSON_TYPE.get(type(value), str(value) if isinstance(value, bool) else "Number")
+
+
 def _type_error(value: Any, dtype: tf.DType) -> ServingError:
-    kind = _JSON_TYPE.get(type(value), str(value) if isinstance(value, bool) else "Number")
     return invalid_argument(
-        f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {type_name(dtype)}"
+        f"JSON Value: {shown(value)} Type: {type_of(value)} "
+        f"is not of expected type: {type_name(dtype)}"
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A JSON value in an error message, cut short."""
     return json.dumps(value, ensure_ascii=False)[:256].encode("utf-8", "replace").decode()

@@ -29,9 +29,9 @@ def to_predictions(outputs: Mapping[str, np.ndarray]) -> bytes:
         rows = len(array)
     columns = {name: to_json_values(name, array) for name, array in outputs.items()}
     if len(columns) == 1:
-        return _dumps({"predictions": next(iter(columns.values()))})
+        return dumps({"predictions": next(iter(columns.values()))})
     rows_of_values = zip(*columns.values(), strict=True)
-    return _dumps({"predictions": [dict(zip(columns, r, strict=True)) for r in rows_of_values]})
+    return dumps({"predictions": [dict(zip(columns, r, strict=True)) for r in rows_of_values]})
 
 
 def to_outputs(outputs: Mapping[str, np.ndarray]) -> bytes:
@@ -41,7 +41,7 @@ def to_outputs(outputs: Mapping[str, np.ndarray]) -> bytes:
         ServingError: INVALID_ARGUMENT if JSON has no form for an output's type.
     """
     columns = {name: to_json_values(name, array) for name, array in outputs.items()}
-    return _dumps({"outputs": next(iter(columns.values())) if len(columns) == 1 else columns})
+    return dumps({"outputs": next(iter(columns.values())) if len(columns) == 1 else columns})
 
 
 def to_json_values(name: str, array: np.ndarray) -> Any:
@@ -58,7 +58,7 @@ def to_json_values(name: str, array: np.ndarray) -> Any:
         write = _base64_object if name.endswith("_bytes") else _text
         leaves = [write(value) for value in array.ravel().tolist()]
     elif dtype == tf.float32:
-        leaves = _shortest_float32(array.ravel())
+        leaves = shortest_float32(array.ravel())
     elif dtype in _AS_IS:
         return array.tolist()
     else:
@@ -78,8 +78,12 @@ def type_name(dtype: tf.DType) -> str:
     return {tf.float32: "float", tf.float64: "double"}.get(dtype, dtype.name)
 
 
-def _shortest_float32(flat: np.ndarray) -> list[float]:
-    """0.2, not 0.20000000298023224: six digits where they name the same float32, else nine."""
+def shortest_float32(flat: np.ndarray) -> list[float]:
+    """0.2, not 0.20000000298023224: six digits where they name the same float32, else nine.
+
+    Args:
+        flat: float32, shape [n].
+    """
     six = [float(f"{value:.6g}") for value in flat.tolist()]
     with np.errstate(over="ignore"):  # six digits of the largest float32 round beyond it
         same = np.array(six).astype(np.float32) == flat
@@ -103,5 +107,6 @@ def _base64_object(value: bytes) -> dict[str, str]:
     return {"b64": base64.b64encode(value).decode("ascii")}
 
 
-def _dumps(document: dict) -> bytes:
+def dumps(document: dict) -> bytes:
+    """The document as TensorFlow Serving would write it, but for white space."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -1,121 +1,102 @@
-"""Which version of the model is served: polls the folder, loads the newest, then drops the old.
+"""Which models are served: watches their folders, follows the configuration, resolves labels."""
 
-The rules are TensorFlow Serving's defaults: the newest version is wanted ("latest" policy, one
-version); the version in service is let go only when the wanted one has loaded
-(availability-preserving policy); a load that fails is tried again, then given up.
-"""
-
-import dataclasses
-import enum
-import gc
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import grpc
 
 from serving.errors import ServingError, invalid_argument
-from serving.flags import ServerFlags
+from serving.model_config import ModelConfig
+from serving.model_versions import ModelVersions, Retries, State, VersionStatus, status_error
 from serving.servable import Servable
 
 _log = logging.getLogger(__name__)
 
-
-class State(enum.IntEnum):
-    """ModelVersionStatus.State of get_model_status.proto."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
-
-
-@dataclasses.dataclass(frozen=True)
-class VersionStatus:
-    """What GetModelStatus says of one version; `error` is None while nothing went wrong."""
-
-    version: int
-    state: State
-    error: ServingError | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Failing:
-    """The wanted version, while it does not load."""
-
-    version: int
-    tries: int
-    next_try: float  # time.monotonic() seconds
+Load = Callable[[str, int, Path], Servable]
 
 
 class ModelManager:
-    """Holds the served version. All methods may be called from any thread.
+    """Holds the models. All methods may be called from any thread.
 
     Args:
-        flags: the model's name and folder, and how often to look and to try.
+        models: what to serve at first.
+        load: makes a version ready to answer, of model name, version and folder.
+        retries: of failed loads.
+        poll_seconds: between two looks at the folders; 0 looks once.
+        early_labels: whether a label may be given to a version that is not available yet, if it
+            was not another version's before. Without, a configuration with labels can't be the
+            first one, as in TensorFlow Serving.
     """
 
-    def __init__(self, flags: ServerFlags):
-        self._flags = flags
-        self._base_path = Path(flags.model_base_path)
-        self._tags = tuple(flags.saved_model_tags.split(","))
-        self._lock = threading.Lock()
-        self._served: Servable | None = None
-        self._failing: _Failing | None = None
-        self._complaint = ""
-        self._statuses: dict[int, VersionStatus] = {}
+    def __init__(
+        self,
+        models: Sequence[ModelConfig],
+        load: Load,
+        retries: Retries,
+        poll_seconds: float = 1,
+        early_labels: bool = False,
+    ):
+        self._load = load
+        self._retries = retries
+        self._poll_seconds = poll_seconds
+        self._early_labels = early_labels
+        self._configs: dict[str, ModelConfig] = {}
+        self._models: dict[str, ModelVersions] = {}
+        self._labels: dict[tuple[str, str], int] = {}
+        self._complaints: dict[str, str] = {}
+        self._looking = threading.RLock()  # one look or reload at a time
         self._stop = threading.Event()
         self._first_outcome = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="model-poll", daemon=True)
+        self._configure(models)
 
     def start(self) -> None:
         """Starts looking for versions, in a thread of its own."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """Stops looking; a load under way is not waited for."""
+        self._stop.set()
+
     def wait_until_available(self, stop: threading.Event) -> None:
-        """Waits until the first version is in service, or `stop` is set.
+        """Waits until every model has a version in service, or `stop` is set.
 
         Raises:
-            ServingError: UNKNOWN, with the reason, if the first version was given up.
+            ServingError: UNKNOWN, with the reasons, if all versions of a model were given up.
         """
         while not self._first_outcome.wait(0.1):
             if stop.is_set():
                 return
-        if self._served is None:
-            failures = ", ".join(
-                f"{{{{name: {self._flags.model_name} version: {status.version}}} due to error: "
-                f"{status.error.code.name}: {status.error.message}}}"
-                for status in self._statuses.values()
-                if status.error
-            )
-            raise ServingError(
-                grpc.StatusCode.UNKNOWN, f"1 model(s) did not become available: {{{failures}}}"
-            )
-
-    def stop(self) -> None:
-        """Stops looking; a load under way is not waited for."""
-        self._stop.set()
+        self._check_available(self._configs)
 
     def servable(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """The version to answer a request with. It stays usable while the caller holds it.
 
         Raises:
-            ServingError: INVALID_ARGUMENT without a name or with a label (none is ever assigned
-                here), NOT_FOUND for a model or version that is not in service.
+            ServingError: INVALID_ARGUMENT without a name or with an unknown label, NOT_FOUND for a
+                model or version that is not in service.
         """
         if not name:
             raise invalid_argument("ModelSpec has no name specified.")
         if label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {label}")
-        served = self._served
-        if served is None or name != served.name or version not in (None, served.version):
+            version = self._labels.get((name, label))
+            if version is None:
+                raise invalid_argument(f"Unrecognized servable version label: {label}")
+        model = self._models.get(name)
+        servable = model.servable(version) if model else None
+        if servable is None:
             wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError(
                 grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
             )
-        return served
+        return servable
+
+    def has(self, name: str) -> bool:
+        """Whether a model of that name is, or was, configured."""
+        return name in self._models
 
     def statuses(self, name: str, version: int | None = None) -> list[VersionStatus]:
         """Every version ever seen, newest first, or the one asked for.
@@ -123,8 +104,8 @@ class ModelManager:
         Raises:
             ServingError: NOT_FOUND for a model or version never seen.
         """
-        with self._lock:
-            known = dict(self._statuses) if name == self._flags.model_name else {}
+        model = self._models.get(name)
+        known = model.statuses() if model else {}
         if version is not None:
             if version not in known:
                 raise ServingError(
@@ -137,92 +118,133 @@ class ModelManager:
             )
         return [known[number] for number in sorted(known, reverse=True)]
 
+    def reload(self, models: Sequence[ModelConfig]) -> None:
+        """Serves these models from now on, and waits until the new ones among them are available.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION for a label of a version that is not available
+                (nothing is changed then); UNKNOWN, with the reasons, if a new model is not
+                available in the end.
+        """
+        with self._looking:
+            new = [model.name for model in models if model.name not in self._configs]
+            self._configure(models)
+            self.look()
+        while not all(self._models[name].settled for name in new if self._has_versions(name)):
+            if self._stop.wait(0.1):
+                return
+            self.look()
+        self._check_available(new)
+
     def look(self) -> None:
-        """Looks at the folder once, and loads or lets go of what it finds. Not for two threads."""
+        """Looks at every folder once, and loads or lets go of what it finds."""
+        with self._looking:
+            for config in self._configs.values():
+                self._look_at(config)
+
+    def _configure(self, models: Sequence[ModelConfig]) -> None:
+        labels = {}
+        for model in models:
+            for label, version in model.labels.items():
+                self._check_label(model.name, label, version)
+                labels[model.name, label] = version
+        gone = self._configs.keys() - {model.name for model in models}
+        self._configs = {model.name: model for model in models}
+        for model in models:
+            if model.name not in self._models:
+                self._models = {**self._models, model.name: self._versions_of(model.name)}
+        self._labels = labels
+        for name in gone:
+            self._models[name].want({})
+
+    def _versions_of(self, name: str) -> ModelVersions:
+        return ModelVersions(
+            name, lambda version, path: self._load(name, version, path), self._retries
+        )
+
+    def _check_label(self, name: str, label: str, version: int) -> None:
+        model = self._models.get(name)
+        status = model.statuses().get(version) if model else None
+        if status is not None and status.state is State.AVAILABLE:
+            return
+        if self._early_labels and self._labels.get((name, label), version) == version:
+            return
+        raise ServingError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"Request to assign label to version {version} of model {name}, "
+            "which is not currently available for inference",
+        )
+
+    def _look_at(self, config: ModelConfig) -> None:
         try:
-            versions = _versions(self._base_path)
+            found = _versions(config.base_path)
         except OSError as error:  # not there (yet, or any more): what is served stays served
-            self._complain(f"Could not find base path {self._base_path} with error {error}")
-            return
-        if not versions:
             self._complain(
-                f"No versions of servable {self._flags.model_name} found under base path "
-                f"{self._base_path}. Did you forget to name your leaf directory as a number "
-                "(eg. '/1/')?"
+                config.name,
+                f"Could not find base path {config.base_path} for servable {config.name} "
+                f"with error {error}",
             )
-            self._serve(None)
             return
-        self._complaint = ""
-        wanted = max(versions)
-        if self._failing and self._failing.version != wanted:
-            self._failing = None
-        if self._served is not None and self._served.version == wanted:
-            return
-        if self._given_up() or (self._failing and time.monotonic() < self._failing.next_try):
-            return
-        self._load(wanted, versions[wanted])
+        wanted = config.policy.choose(found)
+        complaint = ""
+        if not wanted:
+            complaint = (
+                f"No versions of servable {config.name} found under base path {config.base_path}. "
+                "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+            )
+        elif missing := sorted(config.policy.specific - set(wanted)):
+            complaint = (
+                f"Version {missing[0]} of servable {config.name}, which was requested to be served "
+                "as a 'specific' version in the servable's version policy, was not found in the "
+                "file system"
+            )
+        self._complain(config.name, complaint)
+        self._models[config.name].want({version: found[version] for version in wanted})
+
+    def _complain(self, name: str, text: str) -> None:
+        """Warns once of what lasts from look to look."""
+        if text and text != self._complaints.get(name):
+            _log.warning("%s", text)
+        self._complaints[name] = text
+
+    def _has_versions(self, name: str) -> bool:
+        return bool(self._models[name].statuses())
+
+    def _check_available(self, names: Iterable[str]) -> None:
+        failures = []
+        for name in names:
+            model = self._models[name]
+            if model.servable(None) is not None:
+                continue
+            reasons = [
+                f"{{{{name: {name} version: {status.version}}} due to error: "
+                f"{status_error(status)}}}"
+                for status in model.statuses().values()
+            ]
+            failures.append(", ".join(reasons) or f"{{{{name: {name}}}: {self._complaints[name]}}}")
+        if failures:
+            raise ServingError(
+                grpc.StatusCode.UNKNOWN,
+                f"{len(failures)} model(s) did not become available: {{{', '.join(failures)}}}",
+            )
 
     # Below: the polling thread only.
 
     def _poll(self) -> None:
         while not self._stop.is_set():
             self.look()
-            if self._served or self._given_up():
+            if all(self._models[name].settled for name in self._configs):
                 self._first_outcome.set()
-            wait: float = self._flags.file_system_poll_wait_seconds
-            if not wait:  # "look once"; the tries of a failing load still follow
-                if not self._failing or self._given_up():
+            wait: float | None = self._poll_seconds
+            if not wait:  # "look once"; the tries of failing loads still follow
+                wait = self._seconds_to_next_try()
+                if wait is None:
                     return
-                wait = max(0.0, self._failing.next_try - time.monotonic())
             self._stop.wait(wait)
 
-    def _complain(self, text: str) -> None:
-        """Warns once of what lasts from look to look."""
-        if text != self._complaint:
-            _log.warning("%s", text)
-        self._complaint = text
-
-    def _given_up(self) -> bool:
-        return bool(self._failing and self._failing.tries > self._flags.max_num_load_retries)
-
-    def _load(self, version: int, path: Path) -> None:
-        if not self._failing:
-            self._set_status(VersionStatus(version, State.LOADING))
-        try:
-            servable = Servable(self._flags.model_name, version, path, self._tags)
-        except ServingError as error:
-            self._note_failure(version, error)
-            return
-        self._failing = None
-        self._serve(servable)
-        _log.info("Successfully loaded servable version %s of %s", version, self._flags.model_name)
-
-    def _note_failure(self, version: int, error: ServingError) -> None:
-        tries = self._failing.tries + 1 if self._failing else 1
-        pause = self._flags.load_retry_interval_micros / 1e6
-        self._failing = _Failing(version, tries, time.monotonic() + pause)
-        # TensorFlow Serving shows the reason only when it has given up; here at every try.
-        state = State.END if self._given_up() else State.LOADING
-        self._set_status(VersionStatus(version, state, error))
-        outcome = "given up" if self._given_up() else f"trying again in {pause:g} s"
-        _log.error(
-            "Loading servable %s version %s failed (try %s, %s): %s",
-            *(self._flags.model_name, version, tries, outcome, error.message),
-        )
-
-    def _serve(self, servable: Servable | None) -> None:
-        """Puts the new version in service, then lets go of the old one."""
-        before, self._served = self._served, servable
-        if servable is not None:
-            self._set_status(VersionStatus(servable.version, State.AVAILABLE))
-        if before is not None:
-            self._set_status(VersionStatus(before.version, State.END))
-            del before
-            gc.collect()  # SavedModels hold reference cycles; requests under way keep theirs alive
-
-    def _set_status(self, status: VersionStatus) -> None:
-        with self._lock:
-            self._statuses[status.version] = status
+    def _seconds_to_next_try(self) -> float | None:
+        due = [t for m in self._models.values() if (t := m.next_try) is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
 
 def _versions(base_path: Path) -> dict[int, Path]:

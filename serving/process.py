@@ -66,7 +66,7 @@ class ServerProcess:
         Raises:
             ServerFailed: if it dies first or takes longer than `ready_seconds`.
         """
-        flags = {"rest_api_port": _free_port(), **self._flags}
+        flags = {"rest_api_port": free_port(), **self._flags}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "serving.server", *(f"--{k}={v}" for k, v in flags.items())],
             stdin=subprocess.DEVNULL,
@@ -132,7 +132,8 @@ class ServerProcess:
             self._process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback TCP port that nothing listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 

@@ -1,9 +1,12 @@
-"""One loaded version of a model, and Predict on its signatures.
+"""One loaded version of a model.
 
-The checks, their order and their words are TensorFlow Serving's (predict_util.cc).
+It is loaded and run as TensorFlow Serving does it, in a session over the file's own graph, and not
+by Python's `tf.saved_model.load`: the two differ in which models they accept, in what a signature
+computes when fewer outputs are asked for, and in whether a run can be given a time limit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -19,76 +22,94 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 class Servable:
-    """A SavedModel in memory.
+    """A SavedModel in memory. It is freed when nobody holds it any more.
 
     Args:
         name: the model's name.
         version: the version's number.
         path: the folder that holds `saved_model.pb`.
         tags: which of its graphs to load.
+        config: of its session: threads.
 
     Raises:
         ServingError: with the reason, if the folder holds no SavedModel that loads.
     """
 
-    def __init__(self, name: str, version: int, path: Path, tags: Sequence[str] = ("serve",)):
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        path: Path,
+        tags: Sequence[str] = ("serve",),
+        config: tf.compat.v1.ConfigProto | None = None,
+    ):
         self.name = name
         self.version = version
-        self.signature_defs = _read_signature_defs(path, tags)
-        # Kept, not only its signatures: they hold the variables weakly.
+        self.path = path
+        meta_graph = _read_meta_graph(path, tags)
+        self.signature_defs = dict(meta_graph.signature_def)
+        graph = tf.Graph()
         try:
-            self._model = tf.saved_model.load(str(path), tags=list(tags))
+            with graph.as_default():
+                self._session = tf.compat.v1.Session(graph=graph, config=config)
+                tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
         except tf.errors.OpError as error:  # a damaged or missing variables file
             raise _from_op_error(error) from error
         except Exception as error:  # any failure of this version, whatever it is, is its own
             raise ServingError(grpc.StatusCode.UNKNOWN, str(error)) from error
 
-    def signature_def(self, signature_name: str) -> meta_graph_pb2.SignatureDef | None:
-        """The signature of that name ("" means `serving_default`), or None."""
-        return self.signature_defs.get(signature_name or DEFAULT_SIGNATURE)
-
-    def predict(
+    def run(
         self,
-        signature_name: str,
-        inputs: Mapping[str, tf.Tensor],
-        output_filter: Sequence[str] = (),
-    ) -> dict[str, np.ndarray]:
-        """Runs one signature.
+        feeds: Mapping[str, np.ndarray],
+        fetches: Sequence[str],
+        deadline: float | None = None,
+    ) -> list[np.ndarray]:
+        """Runs the graph once. May be called from any thread.
 
         Args:
-            signature_name: "" means `serving_default`.
-            inputs: a tensor for every input of the signature.
-            output_filter: names of the outputs wanted; none means all.
+            feeds: value by tensor name; strings as object arrays of bytes.
+            fetches: names of the tensors wanted.
+            deadline: when to give up, in seconds of time.monotonic().
 
         Returns:
-            Outputs by name; strings as object arrays of bytes.
+            The tensors, in the order of `fetches`.
 
         Raises:
-            ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for
-                inputs or outputs that do not fit it, or what the graph itself raised.
+            ServingError: DEADLINE_EXCEEDED, INVALID_ARGUMENT for a shape that the graph does not
+                take, or what an operation of the graph raised.
         """
-        name = signature_name or DEFAULT_SIGNATURE
-        signature = self.signature_def(name)
-        if signature is None or name not in self._model.signatures:
-            raise ServingError(
-                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
-            )
-        _check_inputs(signature, inputs)
-        wanted = _wanted_outputs(signature, output_filter)
         try:
-            outputs = self._model.signatures[name](**inputs)
+            values = self._session.run(list(fetches), feeds, options=_options(deadline))
         except tf.errors.OpError as error:
             raise _from_op_error(error) from error
-        except (TypeError, ValueError) as error:  # a shape the signature does not take
+        except (TypeError, ValueError) as error:
             raise invalid_argument(str(error)) from error
-        return {alias: _array(outputs[alias]) for alias in wanted}
+        # A scalar comes as a bare number or bytes.
+        return [v if isinstance(v, np.ndarray) else _scalar(v) for v in values]
 
 
-_STATUS_BY_NUMBER = {status.value[0]: status for status in grpc.StatusCode}
+def _options(deadline: float | None) -> tf.compat.v1.RunOptions | None:
+    if deadline is None:
+        return None
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise ServingError(
+            grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the model could run"
+        )
+    return tf.compat.v1.RunOptions(timeout_in_ms=max(1, int(remaining * 1000)))
 
 
-def _read_signature_defs(path: Path, tags: Sequence[str]) -> dict[str, meta_graph_pb2.SignatureDef]:
-    """The signatures as they stand in the file: what GetModelMetadata answers."""
+def _scalar(value: object) -> np.ndarray:
+    return np.array(value, object if isinstance(value, bytes) else None)
+
+
+def _read_meta_graph(path: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDef:
+    """The graph as it stands in the file; its signatures are what GetModelMetadata answers.
+
+    Raises:
+        ServingError: NOT_FOUND without the file, the graph, or the variables it restores (the
+            loader would go on without them), DATA_LOSS if the file is damaged.
+    """
     file = path / "saved_model.pb"
     try:
         saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -105,63 +126,27 @@ def _read_signature_defs(path: Path, tags: Sequence[str]) -> dict[str, meta_grap
         ) from error
     for graph in saved_model.meta_graphs:
         if set(graph.meta_info_def.tags) == set(tags):
-            return dict(graph.signature_def)
-    raise ServingError(
-        grpc.StatusCode.NOT_FOUND,
-        f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }} in {file}",
-    )
-
-
-def _check_inputs(signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, tf.Tensor]) -> None:
-    sent, expected = set(inputs), set(signature.inputs)
-    if len(sent) != len(expected):
-        raise invalid_argument(
-            f"input size does not match signature: {len(sent)}!={len(expected)} "
-            f"len({_braced(sent)}) != len({_braced(expected)}). "
-            f"Sent extra: {_braced(sent - expected)}. "
-            f"Missing but required: {_braced(expected - sent)}."
+            break
+    else:
+        raise ServingError(
+            grpc.StatusCode.NOT_FOUND,
+            f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }} "
+            f"in {file}",
         )
-    for position, (alias, info) in enumerate(sorted(signature.inputs.items())):
-        if alias not in inputs:
-            raise invalid_argument(
-                f"Signature input alias: {alias}(feed name: {info.name}) not found in request and "
-                "no default value provided. Inputs expected to be in the request "
-                f"{_braced(sent)}, or default input alias set: "
-            )
-        expected_type, sent_type = tf.as_dtype(info.dtype), inputs[alias].dtype
-        if sent_type != expected_type:
-            raise invalid_argument(
-                f"Expects arg[{position}] to be {expected_type.name} "
-                f"but {sent_type.name} is provided"
-            )
+    index = path / "variables" / "variables.index"
+    if graph.saver_def.restore_op_name and not index.is_file():
+        raise ServingError(
+            grpc.StatusCode.NOT_FOUND, f"Could not find {index}: is the folder only half copied?"
+        )
+    return graph
 
 
-def _wanted_outputs(
-    signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]
-) -> list[str]:
-    seen: set[str] = set()
-    for alias in output_filter:
-        if alias not in signature.outputs:
-            raise invalid_argument(
-                f"output tensor alias not found in signature: {alias} "
-                f"Outputs expected to be in the set {_braced(signature.outputs)}."
-            )
-        if alias in seen:
-            raise invalid_argument(f"duplicate output tensor alias: {alias}")
-        seen.add(alias)
-    return list(output_filter) or sorted(signature.outputs)
-
-
-def _array(tensor: tf.Tensor) -> np.ndarray:
-    """An array even of a scalar, for which `numpy()` gives a bare number or bytes."""
-    return np.asarray(tensor.numpy(), dtype=tensor.dtype.as_numpy_dtype)
-
-
-def _braced(names: Iterable[str]) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
+_STATUS_BY_NUMBER = {status.value[0]: status for status in grpc.StatusCode}
 
 
 def _from_op_error(error: tf.errors.OpError) -> ServingError:
-    # The operation's own words, without where the graph was built and what eager mode called it.
-    cause = error.message.rsplit("<stack traces unavailable>\n", 1)[-1].split(" [Op:", 1)[0]
+    """What an operation of the graph said, in the words that TensorFlow Serving passes on."""
+    # Without what Python's session puts around it: a headline, and where the graph was built.
+    cause = error.message.removeprefix("Graph execution error:\n\n")
+    cause = cause.split("\n\nOriginal stack trace", 1)[0]
     return ServingError(_STATUS_BY_NUMBER[error.error_code], cause)

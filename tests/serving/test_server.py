@@ -8,15 +8,8 @@ import subprocess
 import sys
 import time
 
-import grpc
 import httpx
 import pytest
-from tensorflow_serving.apis import (
-    classification_pb2,
-    inference_pb2,
-    model_management_pb2,
-    regression_pb2,
-)
 
 from serving.process import ServerFailed, ServerProcess
 
@@ -120,29 +113,6 @@ def test_it_listens_on_loopback_only(addresses):
     port = int(addresses[1].rsplit(":", 1)[1])
     with socket.socket() as elsewhere:
         assert elsewhere.connect_ex(("127.0.0.2", port)) == errno.ECONNREFUSED
-
-
-@pytest.mark.parametrize(
-    ("service", "method", "message"),
-    [
-        ("prediction", "Classify", classification_pb2.ClassificationRequest()),
-        ("prediction", "Regress", regression_pb2.RegressionRequest()),
-        ("prediction", "MultiInference", inference_pb2.MultiInferenceRequest()),
-        ("model", "HandleReloadConfigRequest", model_management_pb2.ReloadConfigRequest()),
-    ],
-)
-def test_what_is_not_built_says_so_over_grpc(target, service, method, message):
-    with pytest.raises(grpc.RpcError) as caught:
-        getattr(getattr(target, service), method)(message, timeout=30)
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert method in caught.value.details()
-
-
-@pytest.mark.parametrize("verb", ["classify", "regress"])
-def test_what_is_not_built_says_so_over_rest(target, verb):
-    response = target.post(f"/v1/models/toy:{verb}", json={"examples": [{}]})
-    assert response.status_code == 501
-    assert f":{verb} is not implemented" in response.json()["error"]
 
 
 def test_brackets_without_end_are_refused(target):

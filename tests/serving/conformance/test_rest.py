@@ -1,4 +1,4 @@
-"""REST as TensorFlow Serving answers it. Runs against any server: see conftest."""
+"""REST as TensorFlow Serving answers it."""
 
 import base64
 import json
@@ -6,9 +6,9 @@ import math
 
 import pytest
 import tensorflow as tf
+from toy_models import TOY as MODEL
+from toy_models import VERSION
 
-MODEL = "toy"
-VERSION = 7
 PREDICT = f"/v1/models/{MODEL}:predict"
 
 

@@ -1,4 +1,4 @@
-"""gRPC as TensorFlow Serving answers it. Runs against any server: see conftest."""
+"""gRPC as TensorFlow Serving answers it."""
 
 import grpc
 import numpy as np
@@ -11,9 +11,8 @@ from tensorflow_serving.apis import (
     model_pb2,
     predict_pb2,
 )
-
-MODEL = "toy"
-VERSION = 7
+from toy_models import TOY as MODEL
+from toy_models import VERSION
 
 
 def request(signature="", inputs=None, output_filter=(), name=MODEL, version=None, label=None):
