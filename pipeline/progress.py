@@ -12,6 +12,8 @@ from pipeline.local_runner import CACHED, FAILED, NodeRun
 
 _LOGGER = logging.getLogger("sciformer")
 _BAR_WIDTH = 16  # cells
+_SHOWN_RULES = 3  # whose worst examples are listed
+_SHOWN_TEXT = 80  # characters of an example
 _MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
 
 
@@ -101,11 +103,40 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
         console.print(f"[red]{summary['error']['component']} failed:[/] ", end="")
         console.print(summary["error"]["message"], markup=False)
     elif not summary["blessing"]["blessed"]:
-        console.print("[red]not blessed, not pushed:[/]")
-        for reason in summary["blessing"]["reasons"]:
-            console.print(f"  {reason}", markup=False)
+        _show_refusal(console, summary["blessing"])
     elif summary["pushed"]:
         console.print(f"[green]blessed and pushed[/] as version {summary['pushed']['version']}")
+
+
+def _show_refusal(console: Console, blessing: dict[str, Any]) -> None:
+    """The worst examples behind each broken rule, then all reasons, which are so the last lines."""
+    failed = blessing.get("failed", [])
+    for rule in failed[:_SHOWN_RULES]:
+        if rule["worst"]:
+            console.print(_worst_table(rule))
+    if len(failed) > _SHOWN_RULES:
+        console.print(f"worst examples of {len(failed) - _SHOWN_RULES} more rules: verdict.json")
+    for note in blessing.get("notes", []):
+        console.print(f"note: {note}", markup=False, highlight=False)
+    console.print("[red]not blessed, not pushed:[/]")
+    for reason in blessing["reasons"]:
+        console.print(f"  {reason}", markup=False)
+
+
+def _worst_table(rule: dict[str, Any]) -> Table:
+    """The examples on which the model was furthest off, a line each."""
+    where = f" on {rule['slice']}" if rule["slice"] else ""
+    table = Table(
+        title=escape(f"{rule['metric']}{where}: worst examples"), title_justify="left", box=None
+    )
+    for name in ("key", "label", "predicted", "loss", "text"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for example in rule["worst"]:
+        loss = "" if example["loss"] is None else f"{example['loss']:.2f}"
+        words = " ".join(example["text"].split())
+        cells = (example["key"], example["label"], example["predicted"], loss, words[:_SHOWN_TEXT])
+        table.add_row(*map(escape, cells))
+    return table
 
 
 def _vocabulary_line(report: dict[str, Any]) -> str:

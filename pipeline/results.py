@@ -1,17 +1,15 @@
 """What the artifacts of a run say: rows, metrics, blessing, pushed version."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
-import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tensorflow_model_analysis.proto import validation_result_pb2
 
-from components.evaluator.eval_config import ACCURACY, CROSS_ENTROPY, MACRO_F1
+from components.evaluator import names
+from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import read_counts
 from components.language_model_evaluator.executor import EVALUATION_FILE
 from components.pretrain_example_gen import shards
@@ -21,14 +19,16 @@ from components.vocabulary_gen import executor as vocabulary_gen
 from pipeline.local_runner import NodeRun
 
 EVALUATOR, LANGUAGE_MODEL_EVALUATOR = "Evaluator", "LanguageModelEvaluator"
-_OVERALL = ()
-_TEST_METRICS = {
-    ACCURACY: "accuracy",
-    CROSS_ENTROPY: "cross_entropy",
-    MACRO_F1: "macro_f1",
-    "expected_calibration_error": "expected_calibration_error",
-    "example_count": "examples",
-}
+_TEST_METRICS = (
+    names.ACCURACY,
+    names.CROSS_ENTROPY,
+    names.MACRO_F1,
+    names.MICRO_F1,
+    names.CALIBRATION_ERROR,
+    names.MAE,
+    names.RMSE,
+    names.SPEARMAN,
+)
 
 
 def rows(runs: list[NodeRun]) -> dict[str, Any] | None:
@@ -89,7 +89,7 @@ def tuning(runs: list[NodeRun]) -> dict[str, Any] | None:
 
 
 def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:
-    """Metrics by split and name: train and eval of the kept epoch, test from TFMA's whole test split."""
+    """Metrics by split and name: train and eval of the kept epoch, test from the gate's verdict."""
     found: dict[str, dict[str, float]] = {}
     if uri := _uri(runs, "model"):
         training = _json(uri, METRICS_FILE)
@@ -97,12 +97,12 @@ def metrics(runs: list[NodeRun]) -> dict[str, dict[str, float]]:
     if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
         found["eval"] = _json(uri, EVALUATION_FILE)["metrics"]
     if uri := _uri(runs, "evaluation", EVALUATOR):
-        overall = dict(tfma.load_eval_result(uri).slicing_metrics)[_OVERALL][""][""]
+        overall = Verdict.read(uri).slices[0]
         found["test"] = {
-            name: overall[key]["doubleValue"]
-            for key, name in _TEST_METRICS.items()
-            if key in overall
-        }
+            name: estimate.value
+            for name in _TEST_METRICS
+            if (estimate := overall.metrics.get(name)) and estimate.value is not None
+        } | {"examples": overall.examples}
     return found
 
 
@@ -110,24 +110,27 @@ def blessing(runs: list[NodeRun]) -> dict[str, Any] | None:
     """Whether the model may be pushed, and every reason why not.
 
     Returns:
-        `{"blessed": bool, "reasons": [sentence, …]}`, None if the run did not get so far.
+        `{"blessed": bool, "reasons": [sentence, …]}`, None if the run did not get so far. Of a classifier
+        also `notes` (sentences) and `failed` (the rules that block, as in verdict.json).
     """
     infra = _artifact(runs, "ServingValidator", "blessing")
+    said: dict[str, Any] = {}
     if uri := _uri(runs, "evaluation", LANGUAGE_MODEL_EVALUATOR):
         reasons = list(_json(uri, EVALUATION_FILE)["reasons"])
     else:
         evaluation = _uri(runs, "evaluation", EVALUATOR)
-        model = _artifact(runs, EVALUATOR, "blessing")
-        if not (evaluation and model and infra):
+        if not (evaluation and infra):
             return None
-        reasons = []
-        if model.custom_properties["blessed"].int_value != 1:
-            reasons = _failures(tfma.load_validation_result(evaluation)) or [
-                "the gate gave no blessing"
-            ]
+        verdict = Verdict.read(evaluation)
+        reasons = list(verdict.reasons)
+        failed = [rule for rule in verdict.rules if rule.blocks and not rule.is_met]
+        said = {
+            "notes": list(verdict.notes),
+            "failed": [rule.model_dump(mode="json") for rule in failed],
+        }
     if infra and infra.custom_properties["blessed"].int_value != 1:
         reasons.append(f"serving: {infra.custom_properties['reason'].string_value}")
-    return {"blessed": not reasons, "reasons": reasons}
+    return {"blessed": not reasons, "reasons": reasons} | said
 
 
 def pushed(runs: list[NodeRun]) -> dict[str, str] | None:
@@ -153,49 +156,3 @@ def _uri(runs: list[NodeRun], key: str, node: str | None = None) -> str | None:
 
 def _json(uri: str, file: str) -> dict[str, Any]:
     return json.loads(Path(uri, file).read_text())
-
-
-def _failures(result: validation_result_pb2.ValidationResult) -> list[str]:
-    reasons = [
-        _sentence(_slice_name(on_slice), failure)
-        for on_slice in result.metric_validations_per_slice
-        for failure in on_slice.failures
-    ]
-    missing = [_spec_name(spec) for spec in result.missing_slices]
-    return reasons + [f"no example in the slice {name}, which has a threshold" for name in missing]
-
-
-def _slice_name(on_slice: validation_result_pb2.MetricsValidationForSlice) -> str:
-    parts = [
-        f"{single.column}={_slice_value(single)}" for single in on_slice.slice_key.single_slice_keys
-    ]
-    return ", ".join(parts) or "all test examples"
-
-
-def _slice_value(single: Any) -> str:
-    kind = single.WhichOneof("kind")
-    value = getattr(single, kind)
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _spec_name(spec: Any) -> str:
-    return ", ".join(spec.feature_keys) or "all test examples"
-
-
-def _sentence(slice_name: str, failure: validation_result_pb2.ValidationFailure) -> str:
-    name = _TEST_METRICS.get(failure.metric_key.name, failure.metric_key.name)
-    value = failure.metric_value.double_value.value
-    threshold = failure.metric_threshold
-    if threshold.HasField("change_threshold"):
-        allowed = threshold.change_threshold.absolute.value
-        return f"{name} on {slice_name} changed by {value:+.4f} against the baseline, allowed {allowed:+.4f}"
-    low, high = threshold.value_threshold.lower_bound, threshold.value_threshold.upper_bound
-    asked = (
-        f"at least {low.value:g}"
-        if threshold.value_threshold.HasField("lower_bound")
-        else f"at most {high.value:g}"
-    )
-    shown = "not a number" if math.isnan(value) else f"{value:.4f}"
-    return f"{name} on {slice_name} is {shown}, asked {asked}" + (
-        f" ({failure.message.strip()})" if failure.message.strip() else ""
-    )

@@ -1,30 +1,37 @@
-"""TFX's Evaluator, with our gate and a cache key that sees our metrics' code."""
+"""TFX's Evaluator, with our gate and a cache key that sees its code."""
 
 from tfx import types
 from tfx.components import Evaluator as TfxEvaluator
-from tfx.dsl.components.base import base_beam_component
+from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ExecutionParameter
 from tfx.types.standard_component_specs import EvaluatorSpec as TfxEvaluatorSpec
 from tfx.utils import json_utils
 
-from components.evaluator import metrics
+from components.evaluator import executor
 from components.evaluator.config import GateConfig
 from components.evaluator.eval_config import build_eval_config
 from components.fingerprint import code_fingerprint
 
 
 class EvaluatorSpec(TfxEvaluatorSpec):
-    """The stock specification and the metrics' fingerprint."""
+    """The stock specification, the gate and the code's fingerprint."""
 
     PARAMETERS = {
         **TfxEvaluatorSpec.PARAMETERS,
+        executor.GATE_KEY: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
 
 
 class Evaluator(TfxEvaluator):
-    """Measures the candidate on the test split and blesses it if the gate's thresholds are met.
+    """Measures the candidate on the test split and blesses it if the gate's rules are met.
+
+    Output `evaluation` is what TFX's Evaluator writes (`tfma.load_eval_result` and TFMA's views open it),
+    with `predictions.parquet` (what the candidate said of each example; of the latest blessed model
+    `blessed_model/predictions.parquet`) and `verdict.json` (`components.evaluator.verdict.Verdict`).
+    Output `blessing` is the stock one; if the model is not blessed, its custom properties `reasons` and
+    `failed_rules` say why.
 
     Args:
         examples: raw examples with a `test` split.
@@ -35,6 +42,7 @@ class Evaluator(TfxEvaluator):
     """
 
     SPEC_CLASS = EvaluatorSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
 
     def __init__(
         self,
@@ -51,8 +59,9 @@ class Evaluator(TfxEvaluator):
             schema=schema,
             example_splits=json_utils.dumps(["test"]),
             fairness_indicator_thresholds=json_utils.dumps(None),
-            eval_config=build_eval_config(gate),
-            code_fingerprint=code_fingerprint(metrics.__name__),
+            eval_config=build_eval_config(gate.slices),
+            gate=gate.model_dump_json(),
+            code_fingerprint=code_fingerprint(executor.__name__),
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         )

@@ -45,16 +45,16 @@ def _report_computations(
 ) -> list[tfma.metrics.MetricComputation]:
     def result(confusion: np.ndarray) -> dict[tfma.metrics.MetricKey, float]:
         hits = np.diag(confusion).astype(float)
-        precision = _ratio(hits, confusion.sum(axis=0))
-        recall = _ratio(hits, confusion.sum(axis=1))
+        predicted, labelled = confusion.sum(axis=0), confusion[:-1].sum(axis=1)
+        precision, recall = _ratio(hits, predicted), _ratio(hits, labelled)
         f1 = _ratio(2 * precision * recall, precision + recall)
-        occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
+        occurs = (predicted + labelled) > 0
         values = {
             _key(name, model_name, output_name): float(f1[occurs].mean())
             if occurs.any()
             else np.nan
         }
-        for class_id in range(len(confusion)):
+        for class_id in range(len(hits)):
             values[_key("precision", model_name, output_name, class_id)] = float(
                 precision[class_id]
             )
@@ -124,9 +124,9 @@ class _Sum(beam.CombineFn):
 
 
 def _confusion(label: int, probabilities: np.ndarray) -> np.ndarray:
-    """int64 [classes, classes]: rows are labels, columns predictions."""
-    matrix = np.zeros((len(probabilities), len(probabilities)), np.int64)
-    matrix[label, probabilities.argmax()] = 1
+    """int64 [classes + 1, classes]: rows are labels, those not trained on the last; columns predictions."""
+    matrix = np.zeros((len(probabilities) + 1, len(probabilities)), np.int64)
+    matrix[label, probabilities.argmax()] = 1  # label -1 is the last row
     return matrix
 
 

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 
 from components.evaluator.verdict import PREDICTIONS_FILE, TaskName
 
+VALUE_SEPARATOR = "\n"  # between the values of a feature that has several
 _FEATURE = "feature:"
+_LABEL_TYPES = {"single_label": int, "multi_label": bool, "regression": float}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Predictions:
         labels: int [n] class ids (single_label; -1: a label that was not trained on), bool [n, classes]
             (multi_label), float [n] (regression).
         scores: float [n, classes] probabilities (classification), float [n, 1] values (regression).
-        features: raw features of the examples by name, str [n] each, "" where missing.
+        features: raw features of the examples by name, str [n] each, "" where missing; several values are
+            separated by a newline.
     """
 
     task: TaskName
@@ -53,11 +56,14 @@ class Predictions:
     def write(self, folder: str | Path) -> None:
         """Writes `predictions.parquet`, whole or not at all."""
         columns = {
-            "key": pa.array(self.keys),
-            "text": pa.array(self.texts),
-            "label": pa.array(self.labels.tolist()),
-            "scores": pa.array(self.scores.tolist()),
-            **{_FEATURE + name: pa.array(values) for name, values in self.features.items()},
+            "key": pa.array(self.keys, pa.string()),
+            "text": pa.array(self.texts, pa.string()),
+            "label": pa.array(self.labels.tolist(), _label_type(self.task)),
+            "scores": pa.array(self.scores.tolist(), pa.list_(pa.float64())),
+            **{
+                _FEATURE + name: pa.array(values, pa.string())
+                for name, values in self.features.items()
+            },
         }
         metadata = {"task": self.task, "classes": "\n".join(self.classes)}
         part = Path(folder, PREDICTIONS_FILE + ".part")
@@ -69,17 +75,31 @@ class Predictions:
         """Reads what `write` wrote."""
         table = pq.read_table(Path(folder, PREDICTIONS_FILE))
         metadata = table.schema.metadata
-        strings = {name: np.array(table[name].to_pylist(), object) for name in ("key", "text")}
+        task = metadata[b"task"].decode()
+        names = metadata[b"classes"].decode()
+        classes = tuple(names.split("\n")) if names else ()
+        rows = len(table)
+        labels = np.array(table["label"].to_pylist(), _LABEL_TYPES[task])
+        columns = {
+            name: np.array(table[name].to_pylist(), object)
+            for name in table.column_names
+            if name not in ("label", "scores")
+        }
         return cls(
-            task=metadata[b"task"].decode(),
-            classes=tuple(metadata[b"classes"].decode().split("\n")),
-            keys=strings["key"],
-            texts=strings["text"],
-            labels=np.array(table["label"].to_pylist()),
-            scores=np.array(table["scores"].to_pylist()),
-            features={
-                name.removeprefix(_FEATURE): np.array(table[name].to_pylist(), object)
-                for name in table.column_names
-                if name.startswith(_FEATURE)
-            },
+            task=task,
+            classes=classes,
+            keys=columns.pop("key"),
+            texts=columns.pop("text"),
+            labels=labels.reshape(rows, len(classes)) if task == "multi_label" else labels,
+            scores=np.array(table["scores"].to_pylist(), float).reshape(rows, len(classes)),
+            features={name.removeprefix(_FEATURE): values for name, values in columns.items()},
         )
+
+
+def _label_type(task: TaskName) -> pa.DataType:
+    kinds = {
+        "single_label": pa.int64(),
+        "multi_label": pa.list_(pa.bool_()),
+        "regression": pa.float64(),
+    }
+    return kinds[task]

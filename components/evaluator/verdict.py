@@ -36,14 +36,14 @@ class SliceResult(Config):
 
 
 class WorstExample(Config):
-    """A test example by what the model made of it."""
+    """A test example by what the model made of it; the numbers are None where the model gave none."""
 
     key: str
     text: str
     label: str
     predicted: str
-    confidence: float
-    loss: float
+    confidence: float | None
+    loss: float | None
 
 
 class Rule(Config):

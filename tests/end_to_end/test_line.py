@@ -125,15 +125,24 @@ def test_a_bad_model_is_refused(world, first, untrained):
     assert "accuracy on all test examples is" in reasons
     assert "asked at least 0.8" in reasons
     assert "accuracy on label=" in reasons
-    assert "against the baseline" in reasons
+    assert "below that of the latest blessed model" in reasons
+    failed = summary["blessing"]["failed"]
+    assert {rule["name"] for rule in failed} == {
+        "min_accuracy",
+        "slice_min_accuracy",
+        "against_blessed",
+    }
+    assert all(
+        len(rule["worst"]) == min(20, rule["examples"]) for rule in failed if rule["slice"] == ""
+    )
 
 
 def test_a_model_worse_than_the_blessed_one_is_refused_by_that_alone(world, untrained):
-    config = make_config(world, training=UNTRAINED, gate={"min_accuracy": 0.0})
+    config = make_config(world, training=UNTRAINED, gate={"min_accuracy": 0.0, "slices": []})
     summary = run(config, new_run_id(), Recorder())
     assert summary["status"] == "not_blessed"
     [reason] = summary["blessing"]["reasons"]
-    assert "against the baseline" in reason
+    assert "below that of the latest blessed model" in reason
 
 
 def test_bad_rows_stop_the_line_and_are_kept(tmp_path, world):
@@ -221,9 +230,10 @@ def test_an_edit_of_the_trainers_code_reruns_it_and_nothing_before(world, first,
 
 
 def test_command_line_tells_by_its_exit_code_that_a_model_was_refused(world, untrained, tmp_path):
-    gate = {"min_accuracy": 1.0, "min_macro_f1": 1.0, "max_accuracy_drop": 1.0}
+    gate = {"min_accuracy": 1.0, "min_macro_f1": 1.0}
     process = start_command(settings(world, gate=gate, training=UNTRAINED), tmp_path)
     assert exit_code(process) == EXIT_NOT_BLESSED
     log = (tmp_path / "log.txt").read_text()
     assert "not blessed, not pushed" in log
     assert "accuracy on all test examples is" in log
+    assert "accuracy: worst examples" in log

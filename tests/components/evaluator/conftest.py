@@ -1,96 +1,143 @@
-"""Runs TFMA with the gate's own EvalConfig, on rows that carry their predictions."""
+"""Runs the Evaluator's executor on rows that carry their own predictions."""
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from google.protobuf import json_format, text_format
+from planted import CLASSES
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
+from tfx.utils import json_utils
 
 from components.evaluator.eval_config import build_eval_config
+from components.evaluator.executor import Executor
+from components.evaluator.verdict import Verdict
 
-BASELINE = "baseline_probabilities"
-
-
-def _rows(labels, probabilities, baseline=None, **features) -> list[tf.train.Example]:
-    rows = []
-    for i, label in enumerate(labels):
-        row = tf.train.Example()
-        row.features.feature["label_id"].int64_list.value.append(int(label))
-        row.features.feature["probabilities"].float_list.value.extend(probabilities[i])
-        if baseline is not None:
-            row.features.feature[BASELINE].float_list.value.extend(baseline[i])
-        for name, values in features.items():
-            row.features.feature[name].bytes_list.value.append(values[i].encode())
-        rows.append(row)
-    return rows
+SCHEMA = """
+feature { name: "text" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature { name: "key" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature { name: "label" type: BYTES }
+feature { name: "site" type: BYTES }
+feature { name: "candidate" type: FLOAT }
+feature { name: "blessed" type: FLOAT }
+"""
 
 
-@pytest.fixture(scope="session")
-def make_rows():
-    """(labels, probabilities, baseline's probabilities, feature=strings, …) → one Example a row."""
-    return _rows
+def write_rows(path: Path, predictions, blessed=None) -> None:
+    """The predictions' examples; each holds what a `look_up_model` will answer."""
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for i in range(len(predictions)):
+            example = tf.train.Example()
+            feature = example.features.feature
+            strings = {"key": predictions.keys[i], "text": predictions.texts[i]}
+            strings |= {name: values[i] for name, values in predictions.features.items()}
+            for name, value in strings.items():
+                feature[name].bytes_list.value.append(value.encode())
+            feature["candidate"].float_list.value.extend(predictions.scores[i])
+            if blessed is not None:
+                feature["blessed"].float_list.value.extend(blessed.scores[i])
+            writer.write(example.SerializeToString())
 
 
 @pytest.fixture(scope="session")
 def look_up_model(tmp_path_factory):
-    """Feature name → folder of a SavedModel that answers with the probabilities its example holds."""
+    """Feature name → artifact of a model that answers with the probabilities its example holds."""
 
-    def save(feature: str) -> str:
+    @functools.cache
+    def save(feature: str) -> Model:
+        classes = tf.constant(CLASSES)
+
         def answer(examples):
-            row = {feature: tf.io.RaggedFeature(tf.float32)}
-            return {"probabilities": tf.io.parse_example(examples, row)[feature].to_tensor()}
+            row = {feature: tf.io.FixedLenFeature([len(CLASSES)], tf.float32)}
+            probabilities = tf.io.parse_example(examples, row)[feature]
+            return {
+                "probabilities": probabilities,
+                "classes": tf.repeat(classes[tf.newaxis], tf.shape(probabilities)[0], axis=0),
+            }
+
+        def serving_text(text):
+            """Sure of the first class, unless there is an "x" in the text."""
+            has_x = tf.strings.regex_full_match(text, ".*x.*")
+            first = tf.where(has_x, 0.1, 0.8)
+            return {
+                "probabilities": tf.stack([first, 0.9 - first, tf.fill(tf.shape(first), 0.1)], 1)
+            }
 
         def transform(examples):
-            row = {"label_id": tf.io.FixedLenFeature([], tf.int64)}
-            return tf.io.parse_example(examples, row)
+            label = tf.io.FixedLenFeature([], tf.string)
+            found = tf.io.parse_example(examples, {"label": label})["label"][:, tf.newaxis]
+            return {"label_id": tf.argmax(tf.cast(found == classes, tf.int64), axis=1)}
 
-        spec = tf.TensorSpec([None], tf.string, name="examples")
+        def of_strings(name):
+            return [tf.TensorSpec([None], tf.string, name=name)]
+
         module = tf.Module()
         signatures = {
-            "serving_default": tf.function(answer, input_signature=[spec]),
-            "transform_features": tf.function(transform, input_signature=[spec]),
+            "serving_default": tf.function(answer, input_signature=of_strings("examples")),
+            "serving_text": tf.function(serving_text, input_signature=of_strings("text")),
+            "transform_features": tf.function(transform, input_signature=of_strings("examples")),
         }
         module.functions = list(signatures.values())
-        folder = str(tmp_path_factory.mktemp(feature))
-        tf.saved_model.save(module, folder, signatures)
-        return folder
+        model = Model()
+        model.uri = str(tmp_path_factory.mktemp(feature))
+        model.id = len(feature)
+        tf.saved_model.save(module, f"{model.uri}/Format-Serving", signatures)
+        return model
 
-    return functools.cache(save)
+    return save
+
+
+def _artifact(kind, folder: Path):
+    folder.mkdir()
+    made = kind()
+    made.uri = str(folder)
+    return made
 
 
 @pytest.fixture(scope="session")
-def analyse(tmp_path_factory, look_up_model):
-    """(gate, rows) → metrics {slice: {name or (name, class id): value}}, and TFMA's validation result."""
+def evaluate(tmp_path_factory, look_up_model):
+    """(gate, predictions, the blessed model's predictions, baselines) → verdict, evaluation, blessing."""
 
-    def run(gate, rows):
-        folder = tmp_path_factory.mktemp("tfma")
-        data, out = str(folder / "rows.tfrecord"), str(folder / "out")
-        with tf.io.TFRecordWriter(data) as writer:
-            for row in rows:
-                writer.write(row.SerializeToString())
-        has_baseline = BASELINE in rows[0].features.feature
-        config = tfma.utils.update_eval_config_with_defaults(  # as TFX's Evaluator does
-            build_eval_config(gate), has_baseline=has_baseline, rubber_stamp=True
+    def run(gate, predictions, blessed=None, baselines=()):
+        folder = tmp_path_factory.mktemp("evaluation")
+        examples = _artifact(Examples, folder / "examples")
+        examples.split_names = artifact_utils.encode_split_names(["test"])
+        (folder / "examples" / "Split-test").mkdir()
+        write_rows(folder / "examples/Split-test/rows.gz", predictions, blessed)
+        schema = _artifact(Schema, folder / "schema")
+        proto = text_format.Parse(SCHEMA, schema_pb2.Schema())
+        (folder / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(proto))
+        evaluation = _artifact(ModelEvaluation, folder / "evaluation")
+        blessing = _artifact(ModelBlessing, folder / "blessing")
+        Executor().Do(
+            {
+                "examples": [examples],
+                "schema": [schema],
+                "model": [look_up_model("candidate")],
+                "baseline_model": [look_up_model("blessed")] if blessed is not None else [],
+                "baselines": list(baselines),
+            },
+            {"evaluation": [evaluation], "blessing": [blessing]},
+            {
+                "gate": gate.model_dump_json(),
+                "eval_config": json_format.MessageToJson(build_eval_config(gate.slices)),
+                "example_splits": json_utils.dumps(["test"]),
+            },
         )
-        features = {"candidate": "probabilities", "baseline": BASELINE}
-        models = [
-            tfma.default_eval_shared_model(
-                look_up_model(features[spec.name or "candidate"]),
-                eval_config=config,
-                model_name=spec.name,
-                rubber_stamp=not has_baseline,
-            )
-            for spec in config.model_specs
-        ]
-        tfma.run_model_analysis(
-            models, config, data_location=data, file_format="tfrecords", output_path=out
-        )
-        result = tfma.load_eval_result(out, model_name="candidate" if has_baseline else None)
-        metrics = {key: flatten(value) for key, value in result.slicing_metrics}
-        return metrics, tfma.load_validation_result(out)
+        return Verdict.read(evaluation.uri), evaluation, blessing
 
     return run
+
+
+def tfma_metrics(evaluation, model=None) -> dict:
+    """{slice: {name or (name, class id): value}} as TFMA measured them."""
+    result = tfma.load_eval_result(evaluation.uri, model_name=model)
+    return {key: flatten(value) for key, value in result.slicing_metrics}
 
 
 def flatten(metrics) -> dict:
@@ -105,12 +152,12 @@ def flatten(metrics) -> dict:
 
 
 @pytest.fixture(scope="session")
-def random_rows():
-    """Labels, probabilities and slices of 60 rows; a fifth class is neither a label nor predicted."""
-    rng = np.random.default_rng(11)
-    labels = rng.choice(4, 60, p=[0.5, 0.3, 0.15, 0.05])
-    logits = rng.normal(size=(60, 5)) + 2 * np.eye(5)[labels] * rng.random((60, 1))
-    logits[:, 4] -= 20
-    probabilities = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
-    bands = [("0-49", "50-99")[i % 2] for i in range(60)]
-    return labels, probabilities, bands
+def read_tfma():
+    """See `tfma_metrics`."""
+    return tfma_metrics
+
+
+@pytest.fixture(scope="session")
+def close_to():
+    """The float32 of what was planted."""
+    return functools.partial(np.allclose, atol=1e-6)

@@ -1,4 +1,4 @@
-"""TFMA's numbers equal scikit-learn's, on the whole and on slices."""
+"""TFMA's sums give scikit-learn's numbers, however the rows are spread over workers."""
 
 import hypothesis
 import numpy as np
@@ -7,7 +7,6 @@ import tensorflow_model_analysis as tfma
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
-from components.evaluator.config import GateConfig
 from components.evaluator.metrics import ClassificationReport, ExpectedCalibrationError
 
 BINS = 15
@@ -24,52 +23,9 @@ def calibration_error(labels, probabilities) -> float:
     return sum(gaps) / len(labels)
 
 
-@pytest.fixture(scope="module")
-def analysed(analyse, make_rows, random_rows):
-    labels, probabilities, bands = random_rows
-    gate = GateConfig(min_accuracy=0.1, slices=("length_band",))
-    metrics, _ = analyse(gate, make_rows(labels, probabilities, length_band=bands))
-    return metrics
-
-
-@pytest.mark.parametrize("band", [None, "0-49", "50-99"])
-def test_metrics_equal_scikit_learns(analysed, random_rows, band):
-    labels, probabilities, bands = random_rows
-    inside = np.array([band in (None, own) for own in bands])
-    labels, probabilities = labels[inside], probabilities[inside]
-    predicted = probabilities.argmax(1)
-    found = analysed[() if band is None else (("length_band", band),)]
-
-    assert found["example_count"] == len(labels)
-    assert found["sparse_categorical_accuracy"] == pytest.approx(np.mean(predicted == labels))
-    assert found["sparse_categorical_crossentropy"] == pytest.approx(
-        sklearn.log_loss(
-            labels, probabilities / probabilities.sum(1, keepdims=True), labels=range(5)
-        ),
-        rel=1e-5,
-    )
-    assert found["macro_f1"] == pytest.approx(
-        sklearn.f1_score(labels, predicted, average="macro", zero_division=0)
-    )
-    assert found["expected_calibration_error"] == pytest.approx(
-        calibration_error(labels, probabilities), rel=1e-5
-    )
-    for name, score in (("precision", sklearn.precision_score), ("recall", sklearn.recall_score)):
-        values = score(labels, predicted, labels=range(5), average=None, zero_division=0)
-        assert [found[name, i] for i in range(5)] == pytest.approx(values.tolist())
-
-
-def test_the_rows_are_worth_testing(analysed):
-    whole = analysed[()]
-    assert 0.3 < whole["macro_f1"] < 0.9
-    assert abs(whole["macro_f1"] - whole["sparse_categorical_accuracy"]) > 0.02
-    assert whole["expected_calibration_error"] > 0.02
-    assert set(analysed) == {(), (("length_band", "0-49"),), (("length_band", "50-99"),)}
-
-
 ROWS = st.lists(
     st.tuples(
-        st.integers(0, 2),
+        st.integers(-1, 2),  # -1: a label that was not trained on
         st.lists(st.integers(1, 1000), min_size=3, max_size=3).filter(lambda n: len(set(n)) == 3),
     ),
     min_size=1,
@@ -110,7 +66,11 @@ def test_neither_order_nor_sharding_matters(metric, rows, rng, shards):
     ]
     if metric is ClassificationReport:
         expected = sklearn.f1_score(
-            labels, probabilities.argmax(1), average="macro", zero_division=0
+            labels,
+            probabilities.argmax(1),
+            labels=sorted({*labels, *probabilities.argmax(1)} - {-1}),
+            average="macro",
+            zero_division=0,
         )
     else:
         expected = calibration_error(labels, probabilities)
