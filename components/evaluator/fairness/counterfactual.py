@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from components.evaluator.fairness.config import AttributeConfig
-from components.evaluator.fairness.gaps import decided
+from components.evaluator.fairness.gaps import Decisions
 from components.evaluator.fairness.swapping import Swapper
 from components.evaluator.intervals import proportion
 from components.evaluator.predictions import Predictions
@@ -48,19 +48,19 @@ def measure_flips(
     swap = Swapper(attribute)
     swapped = np.array([swap(text) for text in predictions.texts], object)
     touched = np.flatnonzero(swapped != predictions.texts)
-    before, after = predictions.scores[touched], predictions.scores[:0]
+    before = after = predictions.where(touched)
     if len(touched):
-        after = np.asarray(probabilities(swapped[touched].tolist()))
-    is_single_label = predictions.task == "single_label"
-    said_before, said_after = (decided(is_single_label, scores) for scores in (before, after))
+        scores = np.asarray(probabilities(swapped[touched].tolist()))
+        after = dataclasses.replace(before, scores=scores)
+    said_before, said_after = Decisions.of(before).said, Decisions.of(after).said
     flipped = np.flatnonzero((said_before != said_after).any(axis=1))
-    sizes = np.abs(after - before).sum(axis=1)[flipped] / 2
+    sizes = np.abs(after.scores - before.scores).sum(axis=1)[flipped] / 2
     flipped = flipped[np.argsort(-sizes, kind="stable")]
     worst = [
         (
-            str(predictions.keys[touched[i]]),
-            str(predictions.texts[touched[i]]),
-            str(swapped[touched[i]]),
+            before.keys[i],
+            before.texts[i],
+            swapped[touched[i]],
             _names(predictions.classes, said_before[i]),
             _names(predictions.classes, said_after[i]),
         )

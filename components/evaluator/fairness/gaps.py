@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from components.evaluator.answers import answers
 from components.evaluator.fairness.config import RATES, FairnessConfig, RateName
 from components.evaluator.fairness.groups import NONE, SEVERAL
 from components.evaluator.intervals import UNKNOWN, proportion
@@ -32,7 +33,7 @@ class Decisions:
 
     @classmethod
     def of(cls, predictions: Predictions) -> "Decisions":
-        """Decides as the served model's user would.
+        """What the model answered.
 
         Raises:
             ValueError: of a regression, which decides nothing.
@@ -41,19 +42,12 @@ class Decisions:
             raise ValueError(
                 "fairness: a regression has no false positives; take gate.fairness out of the config"
             )
-        said = decided(predictions.task == "single_label", predictions.scores)
+        given = answers(predictions)
         if predictions.task == "multi_label":
-            truth = predictions.labels.astype(bool)
-            return cls(truth, said, (truth == said).all(axis=1), False)
-        truth = predictions.labels[:, np.newaxis] == np.arange(len(predictions.classes))
-        return cls(truth, said, (truth & said).any(axis=1), True)
-
-
-def decided(is_single_label: bool, scores: np.ndarray) -> np.ndarray:
-    """Bool [n, classes] of float [n, classes] probabilities; see `Decisions.said`."""
-    if not is_single_label:
-        return scores >= 0.5
-    return scores.argmax(axis=1)[:, np.newaxis] == np.arange(scores.shape[1])
+            return cls(predictions.labels.astype(bool), given.predicted, given.hits, False)
+        ids = np.arange(len(predictions.classes))
+        truth, said = (each[:, np.newaxis] == ids for each in (predictions.labels, given.predicted))
+        return cls(truth, said, given.hits, True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,13 @@ pairs is needed: a wrong pass is no likelier than that of the worst pair alone (
 
 import numpy as np
 
+from components.evaluator.answers import answers, shown, worst_first
 from components.evaluator.fairness.config import FairnessConfig, RateName
 from components.evaluator.fairness.counterfactual import Flips
 from components.evaluator.fairness.gaps import known
-from components.evaluator.fairness.worst import of_highest_loss, worst_examples
 from components.evaluator.intervals import UNKNOWN
 from components.evaluator.predictions import Predictions
-from components.evaluator.verdict import Estimate, Gap, Rule
+from components.evaluator.verdict import Estimate, Gap, Rule, WorstExample
 
 
 def gap_rule(
@@ -66,7 +66,7 @@ def gap_rule(
         is_met=is_met,
         blocks=True,
         sentence=sentence,
-        worst=() if is_met else of_highest_loss(predictions, np.flatnonzero(worse)),
+        worst=() if is_met else _worst(predictions, worse),
     )
 
 
@@ -103,7 +103,7 @@ def flip_rule(flips: Flips, predictions: Predictions, config: FairnessConfig) ->
         is_met=is_met,
         blocks=is_enough,
         sentence=sentence,
-        worst=() if is_met else worst_examples(predictions, flips.rows),
+        worst=() if is_met else shown(predictions, answers(predictions), flips.rows),
     )
 
 
@@ -138,3 +138,10 @@ def _unjudged(name: str, metric: str, where: str, limit: float, sentence: str) -
         blocks=False,
         sentence=sentence,
     )
+
+
+def _worst(predictions: Predictions, chosen: np.ndarray) -> tuple[WorstExample, ...]:
+    """Of the examples at the True places of bool [n], those of the highest loss."""
+    given = answers(predictions)
+    order = worst_first(given.losses)
+    return shown(predictions, given, order[chosen[order]])
