@@ -8,6 +8,7 @@ import pydantic
 from components.data_validator.config import ValidationConfig
 from components.evaluator.config import GateConfig
 from components.medline_example_gen.config import MedlineConfig
+from components.mitigation.config import MitigationConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
@@ -115,6 +116,7 @@ class PipelineConfig(Config):
 
     Attributes:
         name: of the pipeline; its runs, cache and pushed models live in `<root>/<name>/`.
+        mitigation: weighs or augments the training examples of unequal groups; off if not given.
         tuning: searches for settings of `training` before the model is trained; off if not given.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
@@ -125,6 +127,7 @@ class PipelineConfig(Config):
     model: ModelConfig
     gate: GateConfig
     validation: ValidationConfig = ValidationConfig()
+    mitigation: MitigationConfig | None = None
     training: TrainingConfig = TrainingConfig()
     tuning: TuningConfig | None = None
     serving_validation: ServingValidationConfig = ServingValidationConfig()
@@ -135,6 +138,23 @@ class PipelineConfig(Config):
     def _tuning_fits_training(self) -> "PipelineConfig":
         if self.tuning:
             check_search(self.tuning, self.training)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _mitigated_attribute_is_measured(self) -> "PipelineConfig":
+        if self.mitigation:
+            known = self.gate.fairness.attributes if self.gate.fairness else {}
+            name = self.mitigation.attribute
+            if name not in known:
+                raise ValueError(
+                    f"mitigation.attribute is {name!r}, but gate.fairness.attributes has "
+                    f"{', '.join(known) or 'nothing'}: what is worked on must be measured, too"
+                )
+            if self.mitigation.augment and not known[name].can_swap:
+                raise ValueError(
+                    f"mitigation.augment cannot swap the words of {name!r}: that takes rule: sex, or words "
+                    "of two groups with equally many words"
+                )
         return self
 
 

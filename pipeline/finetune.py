@@ -10,6 +10,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from components.data_validator.component import DataValidator
 from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
 from components.evaluator.component import Evaluator
+from components.mitigation.component import Mitigation
 from components.serving_validator.component import ServingValidator
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
@@ -51,8 +52,18 @@ def create_finetune_pipeline(
         quarantine=quarantine,
         validation=config.validation,
     )
-    transform = _transform(config, inputs, examples, schema)
-    transform.add_upstream_node(validator)
+    mitigation = _mitigation(config, examples, schema)
+    if mitigation:
+        mitigation.add_upstream_node(validator)
+        transform = _transform(
+            config,
+            inputs,
+            mitigation.outputs["mitigated_examples"],
+            mitigation.outputs["mitigated_schema"],
+        )
+    else:
+        transform = _transform(config, inputs, examples, schema)
+        transform.add_upstream_node(validator)
     settings = _trainer_settings(config, inputs, checkpoint_root)
     tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
     trainer = _trainer(settings, transform, tuner)
@@ -92,6 +103,7 @@ def create_finetune_pipeline(
             statistics_gen,
             schema_gen,
             validator,
+            *([mitigation] if mitigation else []),
             transform,
             *([tuner] if tuner else []),
             trainer,
@@ -106,11 +118,23 @@ def create_finetune_pipeline(
     )
 
 
+def _mitigation(config: PipelineConfig, examples: Channel, schema: Channel) -> Mitigation | None:
+    """What the training examples pass through, if that is configured."""
+    if config.mitigation is None:
+        return None
+    assert config.gate.fairness is not None  # PipelineConfig asks for the attribute
+    attribute = config.gate.fairness.attributes[config.mitigation.attribute]
+    return Mitigation(examples, schema, config.mitigation, attribute)
+
+
 def _transform(
     config: PipelineConfig, inputs: Inputs, examples: Channel, schema: Channel
 ) -> tfx.components.Transform:
     settings = preprocessing_config(
-        inputs.vocabulary, inputs.vocabulary_hash, config.model.max_length
+        inputs.vocabulary,
+        inputs.vocabulary_hash,
+        config.model.max_length,
+        has_weights=config.mitigation is not None,
     )
     return tfx.components.Transform(
         examples=examples,
