@@ -4,22 +4,15 @@
 """
 
 import argparse
-import collections
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
-
-_Z = 1.959964  # of a two-sided 95 % interval
-_RESAMPLES = 1000
+from components.evaluator.predictions import Predictions
+from components.text_baselines.answers import measure, predict
+from components.text_baselines.baselines import fit_all
+from components.text_baselines.examples import LabelledTexts, read_texts
 
 Figures = dict[str, Any]
 
@@ -33,59 +26,26 @@ def fit_baselines(
     """Fits both baselines on one split and measures them on the other.
 
     Returns:
-        For "majority" and "tfidf_svm": `accuracy` with `accuracy_interval` (Wilson), `macro_f1`
-        (over the classes of the test labels) with `macro_f1_interval` (bootstrap); all intervals
-        are [low, high] at 95 %.
+        For "majority" and "tfidf_svm": `accuracy` with `accuracy_interval`, `macro_f1` (over the classes of
+        the test labels) with `macro_f1_interval`; all intervals are [low, high] at 95 %.
 
     Raises:
         ValueError: a split is empty, or the training labels are all the same.
     """
     if not train_texts or not test_texts:
         raise ValueError(f"{len(train_texts)} train and {len(test_texts)} test texts: both needed")
-    majority = collections.Counter(train_labels).most_common(1)[0][0]
-    svm = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-        LinearSVC(C=1.0, random_state=0),
-    )
-    svm.fit(train_texts, train_labels)
-    truth = np.asarray(test_labels, dtype=object)
-    return {
-        "majority": _measure(truth, np.full_like(truth, majority)),
-        "tfidf_svm": _measure(truth, np.asarray(svm.predict(test_texts), dtype=object)),
-    }
+    keys = [str(number) for number in range(len(test_texts))]
+    test = LabelledTexts(keys, list(test_texts), list(test_labels))
+    baselines = fit_all(train_texts, train_labels)
+    return {name: _figures(predict(baseline, test)) for name, baseline in baselines.items()}
 
 
-def wilson_interval(correct: int, total: int) -> list[float]:
-    """The 95 % interval of a proportion, [low, high] (Wilson, JASA 22, 1927)."""
-    share = correct / total
-    centre = share + _Z**2 / (2 * total)
-    spread = _Z * math.sqrt(share * (1 - share) / total + (_Z / (2 * total)) ** 2)
-    scale = 1 + _Z**2 / total
-    return [max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)]
-
-
-def _measure(truth: np.ndarray, predicted: np.ndarray) -> Figures:
-    correct = int((truth == predicted).sum())
-    return {
-        "accuracy": correct / len(truth),
-        "accuracy_interval": wilson_interval(correct, len(truth)),
-        "macro_f1": _macro_f1(truth, predicted),
-        "macro_f1_interval": _bootstrap_interval(truth, predicted),
-    }
-
-
-def _macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    classes = np.unique(truth)
-    return float(f1_score(truth, predicted, labels=classes, average="macro", zero_division=0))
-
-
-def _bootstrap_interval(truth: np.ndarray, predicted: np.ndarray) -> list[float]:
-    """Percentile bootstrap over the test records (Efron, Annals of Statistics 7, 1979)."""
-    _, codes = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
-    truth, predicted = codes.reshape(2, -1)  # numbers are compared faster than names
-    draws = np.random.default_rng(0).integers(len(truth), size=(_RESAMPLES, len(truth)))
-    scores = [_macro_f1(truth[draw], predicted[draw]) for draw in draws]
-    return [float(bound) for bound in np.percentile(scores, [2.5, 97.5])]
+def _figures(predictions: Predictions) -> Figures:
+    figures: Figures = {}
+    for name, estimate in measure(predictions).items():
+        figures[name] = estimate.value
+        figures[f"{name}_interval"] = [estimate.low, estimate.high]
+    return figures
 
 
 def read_split(examples: Path, split: str) -> tuple[list[str], list[str]]:
@@ -97,13 +57,8 @@ def read_split(examples: Path, split: str) -> tuple[list[str], list[str]]:
     files = sorted(str(file) for file in (examples / f"Split-{split}").glob("*.gz"))
     if not files:
         raise FileNotFoundError(f"{examples}: no examples in Split-{split}")
-    features = {name: tf.io.FixedLenFeature([], tf.string) for name in ("text", "label")}
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(1024)
-    parsed = [tf.io.parse_example(batch, features) for batch in records]
-    texts, labels = (
-        [value.decode() for batch in parsed for value in batch[name].numpy()] for name in features
-    )
-    return texts, labels
+    found = read_texts(files)
+    return found.texts, found.labels
 
 
 def _cell(row: Figures, measure: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import text_baselines
-from benchmarks.text_baselines import fit_baselines, read_split, wilson_interval
+from benchmarks.text_baselines import fit_baselines, read_split
 
 
 def _corpus(size, seed):
@@ -28,12 +28,6 @@ def test_the_svm_learns_what_the_majority_class_cannot():
             assert low <= row[measure] <= high
 
 
-def test_the_wilson_interval_of_textbooks():
-    assert wilson_interval(8, 10) == pytest.approx([0.4902, 0.9433], abs=1e-4)
-    assert wilson_interval(0, 10)[0] == 0
-    assert wilson_interval(10, 10)[1] == pytest.approx(1)
-
-
 def test_an_empty_split_is_refused():
     with pytest.raises(ValueError, match="6 train and 0 test texts"):
         fit_baselines(*_corpus(6, 1), [], [])
@@ -43,8 +37,9 @@ def _write_split(folder, texts, labels):
     folder.mkdir(parents=True)
     options = tf.io.TFRecordOptions("GZIP")
     with tf.io.TFRecordWriter(str(folder / "data_tfrecord-00000-of-00001.gz"), options) as writer:
-        for text, label in zip(texts, labels, strict=True):
+        for key, (text, label) in enumerate(zip(texts, labels, strict=True)):
             example = tf.train.Example()
+            example.features.feature["key"].bytes_list.value.append(str(key).encode())
             example.features.feature["text"].bytes_list.value.append(text.encode())
             example.features.feature["label"].bytes_list.value.append(label.encode())
             writer.write(example.SerializeToString())

@@ -1,0 +1,1 @@
+"""TextBaselines: what a model has to beat, learnt from the same examples."""
