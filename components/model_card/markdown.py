@@ -32,6 +32,7 @@ def card_text(facts: Facts) -> str:
         architecture=architecture(facts),
         not_stated=Markup(_NOT_STATED),
         overall=overall.metrics if overall else {},
+        columns=[name for name in overall.metrics if ":" not in name] if overall else [],
         slices=[one for one in facts.verdict.slices if one.slice != OVERALL],
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.evaluator.verdict import OVERALL, Comparison, Estimate, Rule, Verdict
+from pipeline.report.formats import whole
 from pipeline.report.run_record import RunRecord
 
 Tone = Literal["good", "bad", "wait"]
@@ -74,7 +75,9 @@ def answer(record: RunRecord) -> Answer:
             "No.",
             f"{count} not met, so the model was not blessed and nothing was pushed.",
             reasons,
-            ("What was pushed before, if anything, is served on, unchanged.",),
+            (
+                "Where and how it fails is below. What was pushed before, if anything, is served on, unchanged.",
+            ),
             **measured,
         )
     if not summary["pushed"]:
@@ -148,7 +151,7 @@ def _figures(record: RunRecord) -> tuple[Figure, ...]:
         return _plain_figures(record)
     metrics = next((s.metrics for s in verdict.slices if s.slice == OVERALL), {})
     rules = {rule.metric: rule for rule in verdict.rules if rule.slice == OVERALL}
-    order = list(dict.fromkeys([*(n for n in _FIRST if n in metrics), *rules, *metrics]))
+    order = list(dict.fromkeys([*(n for n in _FIRST if n in metrics), *rules, *whole(metrics)]))
     shown = [n for n in order if n in metrics][:_MOST_FIGURES]
     return tuple(Figure(n, metrics[n], rules.get(n)) for n in shown)
 
@@ -156,8 +159,8 @@ def _figures(record: RunRecord) -> tuple[Figure, ...]:
 def _plain_figures(record: RunRecord) -> tuple[Figure, ...]:
     metrics = record.summary["metrics"]
     values = metrics.get("test") or metrics.get("eval") or {}
-    order = list(dict.fromkeys([*(n for n in _FIRST if n in values), *values]))
     rules = _language_model_rules(record)
+    order = list(dict.fromkeys([*rules, *(n for n in _FIRST if n in values), *values]))
     return tuple(
         Figure(n, Estimate(value=values[n], low=None, high=None), rules.get(n))
         for n in order[:_MOST_FIGURES]

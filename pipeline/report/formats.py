@@ -6,13 +6,20 @@ from typing import Any
 
 from components.evaluator.verdict import OVERALL, Estimate, Rule
 
-NOTHING = "–"
+NOTHING, _MINUS = "–", "−"
+_SPLITS = ("train", "eval", "test")
 _NAMES = {
     "macro_f1": "macro F1",
     "micro_f1": "micro F1",
     "expected_calibration_error": "calibration error",
+    "mlm_loss": "masked loss",
+    "nsp_loss": "next-sentence loss",
     "mlm_accuracy": "masked accuracy",
     "nsp_accuracy": "next-sentence accuracy",
+    "macro_auc": "macro AUC",
+    "auc": "AUC",
+    "f1": "F1",
+    "r2": "R²",
     "mae": "mean absolute error",
     "rmse": "root mean squared error",
 }
@@ -23,15 +30,17 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     if float(value).is_integer() and abs(value) >= 2:
-        return f"{int(value):,}"
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+        text = f"{int(value):,}"
+    else:
+        text = f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+    return text.replace("-", _MINUS)
 
 
 def signed(value: float | None) -> str:
     """A difference."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+.3f}".replace("-", _MINUS)
 
 
 def interval(estimate: Estimate) -> str:
@@ -86,6 +95,31 @@ def asked(rule: Rule) -> str:
     return f"{'at most' if rule.name.startswith('max') else 'at least'} {rule.threshold:g}"
 
 
+def by_split(values: dict[str, Any]) -> dict[str, Any]:
+    """Train, eval, test, then what else there is."""
+    return {key: values[key] for key in (*_SPLITS, *values) if key in values}
+
+
+def most(counts: dict[str, int]) -> dict[str, int]:
+    """The largest count first."""
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def whole(metrics: dict[str, Estimate]) -> dict[str, Estimate]:
+    """The metrics that are not of one class."""
+    return {key: one for key, one in metrics.items() if ":" not in key}
+
+
+def by_class(metrics: dict[str, Estimate]) -> dict[str, dict[str, Estimate]]:
+    """Those that are, e.g. "recall:lung": by class and metric."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for key, one in metrics.items():
+        metric, is_of_class, of = key.partition(":")
+        if is_of_class:
+            found.setdefault(of, {})[metric] = one
+    return found
+
+
 def when(run_id: str) -> str:
     """The time that a run id holds, or the id."""
     try:
@@ -106,5 +140,9 @@ FILTERS: dict[str, Any] = {
     "name": name,
     "slice_name": slice_name,
     "asked": asked,
+    "by_split": by_split,
+    "by_class": by_class,
+    "most": most,
+    "whole": whole,
     "when": when,
 }

@@ -31,11 +31,10 @@ def losses(history: dict[str, Any]) -> Markup:
 
 
 def by_epoch(history: dict[str, Any]) -> Markup | None:
-    """The epochs' other metrics on train and eval; None if there is only the loss."""
+    """The epochs' other metrics on train and eval; None if there is only the loss, or one epoch."""
     epochs = history["epochs"]
-    metrics = [key for key in epochs[0]["eval"] if key != "loss"] if epochs else []
-    metrics = metrics[:2]
-    if not metrics:
+    metrics = [key for key in epochs[0]["eval"] if key != "loss"][:2]
+    if not metrics or len(epochs) == 1:
         return None
     with drawing("epochs", _HALF * len(metrics), _HEIGHT, "metrics by epoch") as drawn:
         for axes, metric in zip(drawn.axes(1, len(metrics)), metrics, strict=True):
