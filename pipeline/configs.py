@@ -9,6 +9,7 @@ from components.data_validator.config import ValidationConfig
 from components.evaluator.config import GateConfig
 from components.medline_example_gen.config import MedlineConfig
 from components.mitigation.config import MitigationConfig
+from components.model_card.config import ModelCardConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
@@ -118,6 +119,7 @@ class PipelineConfig(Config):
         name: of the pipeline; its runs, cache and pushed models live in `<root>/<name>/`.
         mitigation: weighs or augments the training examples of unequal groups; off if not given.
         tuning: searches for settings of `training` before the model is trained; off if not given.
+        model_card: what only people know of the model.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
     """
@@ -131,6 +133,7 @@ class PipelineConfig(Config):
     training: TrainingConfig = TrainingConfig()
     tuning: TuningConfig | None = None
     serving_validation: ServingValidationConfig = ServingValidationConfig()
+    model_card: ModelCardConfig = ModelCardConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
 

@@ -1,9 +1,12 @@
 """The fine-tuning line: examples → statistics → validation → tokens → model → gate → served model."""
 
+import hashlib
+from pathlib import Path
+
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -11,16 +14,20 @@ from components.data_validator.component import DataValidator
 from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
 from components.evaluator.component import Evaluator
 from components.mitigation.component import Mitigation
+from components.model_card.component import ModelCard
+from components.model_card.config import Origin
+from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
-from pipeline.configs import PipelineConfig
+from pipeline.configs import ModelConfig, PipelineConfig
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 
 _PREPROCESSING = "components.transform.preprocessing"
+_MAKES_OR_JUDGES = {"data", "model", "mitigation", "training", "tuning", "gate"}
 
 
 def create_finetune_pipeline(
@@ -87,13 +94,21 @@ def create_finetune_pipeline(
         num_examples=config.serving_validation.num_examples,
         tolerance=config.serving_validation.tolerance,
     )
-    pusher = tfx.components.Pusher(
+    model_card = ModelCard(
+        model=model,
+        evaluation=evaluator.outputs["evaluation"],
+        infra_blessing=serving_validator.outputs["blessing"],
+        examples=examples,
+        quarantine=quarantine,
+        origin=_origin(config, inputs),
+        stated=config.model_card,
+    )
+    pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_root)
-        ),
+        model_card=model_card.outputs["model_card"],
+        base_directory=serving_root,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
@@ -110,6 +125,7 @@ def create_finetune_pipeline(
             baseline,
             evaluator,
             serving_validator,
+            model_card,
             pusher,
         ],
         enable_cache=True,
@@ -191,3 +207,24 @@ def _trainer(
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config=settings.model_dump(mode="json"),
     )
+
+
+def _origin(config: PipelineConfig, inputs: Inputs) -> Origin:
+    """What the card says of the model's making."""
+    settings = config.model_dump_json(include=_MAKES_OR_JUDGES)
+    return Origin(
+        name=config.name,
+        data=config.data.dataset or Path(str(config.data.path)).name,
+        weights=_weights(config.model),
+        weights_hash=inputs.weights_hash,
+        vocabulary_hash=inputs.vocabulary_hash,
+        training=config.training,
+        settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
+    )
+
+
+def _weights(model: ModelConfig) -> str | None:
+    """What the encoder starts from, by a name that means something elsewhere too."""
+    if model.pretrained:
+        return f"{model.pretrained.pipeline}, run {model.pretrained.run}"
+    return Path(model.weights).name if model.weights else None

@@ -3,7 +3,6 @@
 import datetime
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from tfx import types
@@ -65,7 +64,7 @@ class Executor(base_executor.BaseExecutor):
             trained=trained,
             counts=read_counts(single["quarantine"].uri),
             data_hash=single["examples"].get_string_custom_property(_FINGERPRINT) or None,
-            verdict=Verdict.read(Path(single["evaluation"].uri)),
+            verdict=Verdict.read(single["evaluation"].uri),
             serving_reason=reason,
         )
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
-from pathlib import Path
+import os
 from typing import Any
+
+from tfx.dsl.io import fileio
 
 from components.evaluator.verdict import OVERALL, SliceResult, Verdict
 from components.example_gen.quarantine import Counts
@@ -58,5 +60,10 @@ class Facts:
 
 def read_model(uri: str) -> tuple[ClassifierConfig, dict[str, Any]]:
     """Config and training metrics of the Trainer's model artifact."""
-    config = ClassifierConfig.model_validate_json(Path(uri, "classifier/config.json").read_text())
-    return config, json.loads(Path(uri, "training_metrics.json").read_text())
+    config = ClassifierConfig.model_validate_json(_text(uri, "classifier", "config.json"))
+    return config, json.loads(_text(uri, "training_metrics.json"))
+
+
+def _text(*parts: str) -> str:
+    with fileio.open(os.path.join(*parts)) as file:
+        return file.read()

@@ -75,9 +75,7 @@ def answer(record: RunRecord) -> Answer:
             "No.",
             f"{count} not met, so the model was not blessed and nothing was pushed.",
             reasons,
-            (
-                "Where and how it fails is below. What was pushed before, if anything, is served on, unchanged.",
-            ),
+            ("Where it fails is shown below. What was pushed before is served on, unchanged.",),
             **measured,
         )
     if not summary["pushed"]:

@@ -51,7 +51,7 @@ def test_says_what_each_component_reads_and_writes(make, reader, gen):
     assert set(found) == {
         gen,
         *("StatisticsGen", "ImportSchemaGen", "DataValidator", "Transform", "Trainer"),
-        *("Baseline", "Evaluator", "ServingValidator", "Pusher"),
+        *("Baseline", "Evaluator", "ServingValidator", "ModelCard", "Pusher"),
     }
     assert found[gen] == ["  → examples", "  → quarantine"]
     assert found["DataValidator"] == [
@@ -74,6 +74,7 @@ def test_says_what_each_component_reads_and_writes(make, reader, gen):
         "  ← infra_blessing of ServingValidator",
         "  ← model of Trainer",
         "  ← model_blessing of Evaluator",
+        "  ← model_card of ModelCard",
     } <= set(found["Pusher"])
 
 
@@ -108,14 +109,15 @@ def test_transform_waits_for_the_data_validator(make):
 
 
 CHANGES = {
-    "training": ({"training": {"optimizer": {"learning_rate": 1e-5}}}, {"Trainer"}),
-    "gate": ({"gate": {"min_accuracy": 0.6}}, {"Evaluator"}),
+    "training": ({"training": {"optimizer": {"learning_rate": 1e-5}}}, {"Trainer", "ModelCard"}),
+    "gate": ({"gate": {"min_accuracy": 0.6}}, {"Evaluator", "ModelCard"}),
     "limits": ({"validation": {"max_bad_fraction": 0.5}}, {"DataValidator"}),
     "questions": ({"serving_validation": {"num_examples": 3}}, {"ServingValidator"}),
     "length": (
         {"model": {"backbone": BACKBONE, "vocabulary": "vocab.txt", "max_length": 64}},
-        {"Transform", "Trainer"},
+        {"Transform", "Trainer", "ModelCard"},
     ),
+    "card": ({"model_card": {"overview": "Sorts."}}, {"ModelCard"}),
 }
 
 
@@ -131,7 +133,9 @@ def test_another_vocabulary_at_the_same_path_is_noticed(make, tmp_path):
     before = compiled(make())
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
     after = compiled(make())
-    assert {node for node in before if before[node] != after[node]} == {"Transform", "Trainer"}
+    assert {node for node in before if before[node] != after[node]} == {
+        *("Transform", "Trainer", "ModelCard")
+    }
 
 
 TUNING = {"max_trials": 2, "search": {"optimizer.learning_rate": {"min": 1e-5, "max": 1e-4}}}
@@ -153,6 +157,6 @@ def test_tuning_changes_only_tuner_and_trainer(make):
     assert set(with_tuner) - set(without) == {"Tuner"}
     # Transform's node also names who comes after it.
     changed = {node for node in without if without[node] != with_tuner[node]}
-    assert changed == {"Transform", "Trainer"}
+    assert changed == {"Transform", "Trainer", "ModelCard"}
     more = compiled(make(tuning=TUNING | {"max_trials": 3}))
-    assert {node for node in more if more[node] != with_tuner[node]} == {"Tuner"}
+    assert {node for node in more if more[node] != with_tuner[node]} == {"Tuner", "ModelCard"}
