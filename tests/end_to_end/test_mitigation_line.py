@@ -17,17 +17,17 @@ FAIRNESS = {
         "acuity": {"words": {"acute": ["acute"], "mild": ["mild"]}, "swap": True},
         "site": {"feature": "site"},
     },
-    "max_gaps": {"accuracy": 0.5},
-    "max_flip_rate": 0.5,
+    "max_gaps": {"accuracy": 1.0},
+    "max_flip_rate": 1.0,
     "min_examples": 5,
 }
 
 
 @pytest.fixture(scope="module")
 def summary(world):
-    gate = {"min_accuracy": 0.5, "slices": ["label"], "fairness": FAIRNESS}
+    gate = {"min_accuracy": 0.0, "slices": ["label"], "fairness": FAIRNESS}
     mitigation = {"attribute": "acuity", "augment": True, "reweight": True}
-    config = make_config(world, gate=gate, mitigation=mitigation)
+    config = make_config(world, gate=gate, mitigation=mitigation, training={"epochs": 1})
     return run(config, new_run_id(), Recorder())
 
 
