@@ -1,0 +1,60 @@
+"""Copies the newest other version."""
+
+import filecmp
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+VERSION_PROPERTY = "pushed_version"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `model`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Copies the newest pushed version that is not the candidate.
+
+        Args:
+            input_dict: `candidate`, one Model.
+            output_dict: `model`, which gets the copy, and its version as the property `pushed_version`;
+                nothing if there is none.
+            exec_properties: `base_directory`, the Pusher's.
+        """
+        candidate = artifact_utils.get_single_instance(input_dict["candidate"])
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        version = newest_other(
+            Path(exec_properties["base_directory"]),
+            Path(path_utils.serving_model_path(candidate.uri)),
+        )
+        if version:
+            shutil.copytree(version, path_utils.serving_model_dir(model.uri), dirs_exist_ok=True)
+            model.set_string_custom_property(VERSION_PROPERTY, version.name)
+
+
+def newest_other(base: Path, candidate: Path) -> Path | None:
+    """The folder of the newest version that does not hold the candidate's files."""
+    names = [path.name for path in base.iterdir()] if base.is_dir() else []
+    for version in sorted((int(name) for name in names if name.isdigit()), reverse=True):
+        if not holds(base / str(version), candidate):
+            return base / str(version)
+    return None
+
+
+def holds(folder: Path, other: Path) -> bool:
+    """Whether a folder has all files of another, byte for byte."""
+    return all(
+        (folder / path.relative_to(other)).is_file()
+        and filecmp.cmp(path, folder / path.relative_to(other), shallow=False)
+        for path in other.rglob("*")
+        if path.is_file()
+    )

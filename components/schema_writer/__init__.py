@@ -1,0 +1,1 @@
+"""Writes down a schema that is known before any data is read."""

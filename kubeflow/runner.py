@@ -1,0 +1,138 @@
+"""The command line: python -m kubeflow.runner COMMAND."""
+
+import os
+
+# Read by native code when it is first loaded, hence before any other import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kubeflow.local.executor import LocalExecutor, StepFailed, StepRun
+from kubeflow.local.ir import Ir, IrError, fill_parameters, read_ir
+from kubeflow.local.preload import modules_of
+from kubeflow.local.processes import Forked, Fresh, Processes
+from pipeline.__main__ import EXIT_CONFIG, EXIT_FAILED, ConfigOption, SetOption
+from pipeline.config_loader import ConfigError, load_config, top_keys
+from pipeline.configs import PipelineConfig
+from pipeline.pretrain_config import PretrainConfig, config_class
+
+_PROJECT = Path(__file__).resolve().parents[1]
+
+app = typer.Typer(
+    help="The lines on Kubeflow Pipelines: compile, submit, and run what was compiled on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+IrArgument = Annotated[Path, typer.Argument(help="A compiled pipeline.")]
+ParameterOption = Annotated[
+    list[str],
+    typer.Option(
+        "--parameter",
+        "-p",
+        metavar="NAME=VALUE",
+        help="Sets a parameter of the run; may be repeated.",
+    ),
+]
+
+
+def _load(path: Path, overrides: list[str]) -> PipelineConfig | PretrainConfig:
+    try:
+        settings = load_config(config_class(top_keys(path)), path, overrides)
+    except ConfigError as error:
+        raise _wrong(str(error)) from None
+    if not isinstance(settings, PipelineConfig | PretrainConfig):
+        raise _wrong(f"{path}: a pipeline is one line; give each line a config of its own")
+    return settings
+
+
+def _wrong(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(EXIT_CONFIG)
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise _wrong(f"--parameter {name}: expected NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+@app.command(name="compile")
+def compile_command(
+    config: ConfigOption,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help=".yaml for Kubeflow Pipelines, .json for Vertex; <name>.yaml."
+        ),
+    ] = None,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Compile a config's line to a file."""
+    from kubeflow.compile import compile_line, write_ir
+
+    settings = _load(config, set_)
+    path = output or Path(f"{settings.name}.yaml")
+    try:
+        job, platform = compile_line(settings)
+    except ConfigError as error:
+        raise _wrong(f"{config}: {error}") from None
+    write_ir(job, platform, path)
+    spec = job["pipelineSpec"]
+    names = sorted(spec["root"].get("inputDefinitions", {}).get("parameters", {}))
+    typer.echo(f"{path}: {len(spec['root']['dag']['tasks'])} steps; parameters: {', '.join(names)}")
+
+
+@app.command()
+def run_local(
+    ir: IrArgument,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of artifacts; the pipeline's own by default.")
+    ] = None,
+    run: Annotated[
+        str, typer.Option(help="Run id; the same id again goes on where it was ended.")
+    ] = "local",
+    fork: Annotated[
+        bool, typer.Option(help="Fork each step from a process that has imported TFX already.")
+    ] = False,
+    parameter: ParameterOption = [],  # noqa: B006
+) -> None:
+    """Run a compiled pipeline on this machine, each step as its container would.
+
+    Exit code: 0 done, 1 a step failed, 2 the file or a parameter is wrong.
+    """
+    try:
+        pipeline = read_ir(ir)
+        values = fill_parameters(pipeline, _parameters(parameter))
+    except IrError as error:
+        raise _wrong(str(error)) from None
+    executor = LocalExecutor(
+        pipeline, (root or Path(pipeline.root)).resolve(), _processes(pipeline, fork), _report
+    )
+    try:
+        executor.run(run, values)
+    except StepFailed as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def _processes(pipeline: Ir, fork: bool) -> Processes:
+    return Forked(_PROJECT, modules_of(pipeline)) if fork else Fresh(_PROJECT)
+
+
+def _report(step: StepRun) -> None:
+    typer.echo(f"{step.name:<24} {step.state:<8} {step.seconds:6.1f} s")
+    for key, artifacts in step.outputs.items():
+        for artifact in artifacts:
+            metadata = json.dumps(artifact["metadata"], ensure_ascii=False)
+            typer.echo(f"    {key}: {artifact['uri']} {metadata[:200]}")
+
+
+if __name__ == "__main__":
+    app()
