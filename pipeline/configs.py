@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 import pydantic
 
+from components.data_audit.config import AuditConfig
 from components.data_validator.config import ValidationConfig
 from components.evaluator.config import GateConfig
 from components.medline_example_gen.config import MedlineConfig
@@ -117,6 +118,7 @@ class PipelineConfig(Config):
 
     Attributes:
         name: of the pipeline; its runs, cache and pushed models live in `<root>/<name>/`.
+        audit: limits on duplicates, label conflicts and leakage; without one the audit warns.
         mitigation: weighs or augments the training examples of unequal groups; off if not given.
         tuning: searches for settings of `training` before the model is trained; off if not given.
         model_card: what only people know of the model.
@@ -129,6 +131,7 @@ class PipelineConfig(Config):
     model: ModelConfig
     gate: GateConfig
     validation: ValidationConfig = ValidationConfig()
+    audit: AuditConfig = AuditConfig()
     mitigation: MitigationConfig | None = None
     training: TrainingConfig = TrainingConfig()
     tuning: TuningConfig | None = None

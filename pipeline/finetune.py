@@ -10,7 +10,8 @@ from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
-from components.data_validator.component import DataValidator
+from components.data_audit.component import DataAudit
+from components.data_validator.component import DataValidator, Texts
 from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
 from components.evaluator.component import Evaluator
 from components.mitigation.component import Mitigation
@@ -18,11 +19,13 @@ from components.model_card.component import ModelCard
 from components.model_card.config import Origin
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from components.text_baselines.component import TextBaselines
 from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
 from pipeline.configs import ModelConfig, PipelineConfig
+from pipeline.earlier_data import create_earlier_data
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 
@@ -53,15 +56,26 @@ def create_finetune_pipeline(
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
     schema = schema_gen.outputs["schema"]
+    # Kubeflow Pipelines has no metadata store to find earlier data in.
+    earlier = create_earlier_data(statistics_gen.outputs["statistics"]) if metadata else None
     validator = DataValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema,
         quarantine=quarantine,
         validation=config.validation,
+        texts=Texts(examples, inputs.vocabulary, inputs.vocabulary_hash),
+        earlier=earlier.outputs if earlier else None,
     )
+    audit = DataAudit(
+        examples=examples,
+        config=config.audit,
+        near_duplicates=config.data.reader.splits.near_duplicates,
+        pretraining=inputs.pretraining,
+    )
+    audit.add_upstream_node(validator)
     mitigation = _mitigation(config, examples, schema)
     if mitigation:
-        mitigation.add_upstream_node(validator)
+        mitigation.add_upstream_nodes([validator, audit])
         transform = _transform(
             config,
             inputs,
@@ -70,11 +84,13 @@ def create_finetune_pipeline(
         )
     else:
         transform = _transform(config, inputs, examples, schema)
-        transform.add_upstream_node(validator)
+        transform.add_upstream_nodes([validator, audit])
     settings = _trainer_settings(config, inputs, checkpoint_root)
     tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
     trainer = _trainer(settings, transform, tuner)
     model = trainer.outputs["model"]
+    baselines = TextBaselines(examples=examples)
+    baselines.add_upstream_node(audit)
     baseline = Resolver(
         strategy_class=LatestOtherBlessedModelStrategy,
         model=Channel(type=Model),
@@ -117,11 +133,14 @@ def create_finetune_pipeline(
             example_gen,
             statistics_gen,
             schema_gen,
+            *([earlier] if earlier else []),
             validator,
+            audit,
             *([mitigation] if mitigation else []),
             transform,
             *([tuner] if tuner else []),
             trainer,
+            baselines,
             baseline,
             evaluator,
             serving_validator,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from components.data_audit.config import Pretraining
 from components.data_validator.schema import FeatureKind, build_schema
 from pipeline.configs import DataConfig, PipelineConfig, PretrainedConfig, RunConfig
 from pipeline.datasets.fetch import fetch
@@ -15,6 +16,7 @@ from pipeline.datasets.registry import DATASETS
 from pipeline.few_shot_config import FewShotConfig
 from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig
 from pipeline.pretrained import PretrainedError, pushed_model
+from pipeline.pretraining_data import find_pretraining
 
 _SHARED: dict[str, FeatureKind] = {
     "key": "bytes",
@@ -50,6 +52,7 @@ class Inputs:
         vocabulary: path of a vocab.txt.
         weights: Hugging Face folder, None for random weights.
         schema_text: the schema itself, for steps that do not see this machine's files; then `schema` is not read.
+        pretraining: what is known of the documents behind the weights.
     """
 
     data: str
@@ -59,6 +62,7 @@ class Inputs:
     weights: str | None
     weights_hash: str | None
     schema_text: str | None = None
+    pretraining: Pretraining = dataclasses.field(default_factory=Pretraining)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +115,9 @@ def _finetune_problems(config: PipelineConfig) -> list[str]:
         problems += _weights_problems(model.weights, needs_vocabulary=model.vocabulary is None)
     if model.vocabulary and not Path(model.vocabulary).is_file():
         problems.append(f"model.vocabulary: {Path(model.vocabulary).resolve()}: no such file")
+    keys = config.audit.pretraining_keys
+    if keys and not Path(keys).is_file():
+        problems.append(f"audit.pretraining_keys: {Path(keys).resolve()}: no such file")
     features, _ = example_features(config.data)
     for name in config.gate.slices:
         if name not in features:
@@ -199,6 +206,7 @@ def find_inputs(config: PipelineConfig) -> Inputs:
         vocabulary_hash=_hash_file(vocabulary),
         weights=str(weights) if weights else None,
         weights_hash=_hash_file(weights / "model.safetensors") if weights else None,
+        pretraining=find_pretraining(config, weights),
     )
 
 

@@ -8,6 +8,8 @@ import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components.data_audit.report import Audit
+from components.data_validator.drift import Drift
 from components.evaluator import names
 from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import read_counts
@@ -35,6 +37,19 @@ def rows(runs: list[NodeRun]) -> dict[str, Any] | None:
     """Counts of what the ExampleGen read, None if it did not get so far."""
     uri = _uri(runs, "quarantine")
     return read_counts(uri).model_dump() if uri else None
+
+
+def audit(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """DataAudit's findings, None if it did not get so far."""
+    uri = _uri(runs, "audit")
+    return Audit.read(uri).model_dump(mode="json") if uri else None
+
+
+def drift(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """What the DataValidator says of this run's data against the last blessed model's, None if nothing."""
+    uri = _uri(runs, "anomalies")
+    found = Drift.read(uri) if uri else None
+    return found.model_dump(mode="json") if found else None
 
 
 def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:

@@ -114,6 +114,8 @@ def _summarise(
             node.node: {"state": node.state, "seconds": round(node.seconds, 2)} for node in runs
         },
         "rows": results.rows(runs),
+        "audit": results.audit(runs),
+        "drift": results.drift(runs),
         "text": results.text_statistics(runs),
         "vocabulary": results.vocabulary(runs),
         "pretrain_examples": results.pretrain_examples(runs),

@@ -18,7 +18,8 @@ class AuditConfig(Config):
             share.
         max_label_conflicts: the most examples with an exact or near duplicate of another label, as a share
             of all.
-        forbid_pretraining_overlap: stop unless it is certain that the encoder has seen no test example.
+        forbid_pretraining_overlap: stop if a test example is in the encoder's pretraining data, or if nothing
+            is known of that data. Of an encoder pretrained in several stages the last one is meant.
         pretraining_keys: path of a file with the keys of all documents that the encoder was pretrained on,
             one a line, gzipped if it ends in .gz; not needed for `model.pretrained` and for random weights.
     """

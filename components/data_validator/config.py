@@ -1,5 +1,7 @@
 """When data is too bad to go on with."""
 
+from typing import Literal
+
 import pydantic
 
 from models.config import Config
@@ -14,8 +16,13 @@ class ValidationConfig(Config):
         max_label_skew: the most that any label's share may differ between train and another split
             (L∞ distance of the two distributions), beyond what chance explains: two standard errors of
             the difference of two shares of a half are allowed on top.
-        max_drift: the same against the baseline's train split, for label and length band.
-        baseline_statistics: folder of an earlier run's StatisticsGen artifact to measure drift against.
+        max_drift: the same against an earlier train split, for label and length band.
+        baseline_statistics: folder of an earlier run's StatisticsGen artifact to measure drift against,
+            without an allowance for chance; drift against it stops the line.
+        drift: whether drift against the data of the last blessed model warns or stops the line.
+        max_length_change: the most that the mean number of words may differ from that data's, relative to it.
+        max_pieces_change: the same of the vocabulary's pieces a word, which tell of a strange domain.
+        max_coverage_drop: the most that the share of pieces that are not [UNK] may be below that data's.
     """
 
     max_bad_fraction: float = pydantic.Field(default=0.01, ge=0, le=1)
@@ -23,3 +30,7 @@ class ValidationConfig(Config):
     max_label_skew: float = pydantic.Field(default=0.15, gt=0, le=1)
     max_drift: float = pydantic.Field(default=0.15, gt=0, le=1)
     baseline_statistics: str | None = None
+    drift: Literal["warn", "stop"] = "warn"
+    max_length_change: float = pydantic.Field(default=0.25, gt=0)
+    max_pieces_change: float = pydantic.Field(default=0.1, gt=0)
+    max_coverage_drop: float = pydantic.Field(default=0.005, ge=0, le=1)

@@ -1,6 +1,6 @@
 """Compares statistics with the schema, the splits with each other, and counts what was lost."""
 
-import math
+import logging
 import os
 from typing import Any
 
@@ -12,13 +12,33 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, writer_utils
 
+from components.beam_executor import split_files
 from components.data_validator.config import ValidationConfig
+from components.data_validator.drift import (
+    NOTHING_EARLIER,
+    Change,
+    Drift,
+    distribution_changes,
+    profile_changes,
+    text_profile,
+)
+from components.data_validator.shares import chance
 from components.example_gen.quarantine import Counts, read_counts, rejected_lines
 
 _TOP_REASONS = 5
 _MAX_CLASSES = 10_000
 _SKEW = "_skew"
 _LABEL, _LENGTH_BAND = "label", "length_band"
+_DRIFT_KEYS = {
+    _LABEL: "max_drift (with what chance explains)",
+    _LENGTH_BAND: "max_drift (with what chance explains)",
+    "words_per_text": "max_length_change",
+    "pieces_per_word": "max_pieces_change",
+    "coverage": "max_coverage_drop",
+}
+
+
+logger = logging.getLogger("sciformer")
 
 
 class DataValidationError(ValueError):
@@ -37,9 +57,12 @@ class Executor(base_executor.BaseExecutor):
         """Validates.
 
         Args:
-            input_dict: `statistics`, `schema` and `quarantine`, one artifact each.
-            output_dict: `anomalies`.
-            exec_properties: `validation`, a JSON dump of ValidationConfig.
+            input_dict: `statistics`, `schema` and `quarantine`, one artifact each; and where there are any,
+                `examples` and, of the last blessed model's data, `earlier_statistics` and
+                `earlier_anomalies`.
+            output_dict: `anomalies`, with `drift.json` (components.data_validator.drift.Drift).
+            exec_properties: `validation`, a JSON dump of ValidationConfig, and with `examples`
+                `vocabulary`, path of a vocab.txt.
 
         Raises:
             DataValidationError: too many bad rows, an empty split, skew, drift, an unseen label, or a
@@ -67,8 +90,46 @@ class Executor(base_executor.BaseExecutor):
             problems += [
                 line for split, found in anomalies.items() for line in _lines(split, found)
             ]
+            drift = _drift(statistics["train"], input_dict, exec_properties, config)
+            drift.write(artifact_utils.get_single_uri(output_dict["anomalies"]))
+            if config.drift == "stop":
+                problems += [_drift_line(change) for change in drift.drifted]
+            for warning in drift.warnings:
+                logger.info("%s", warning)
         if problems:
             raise DataValidationError("the data cannot be used:\n  " + "\n  ".join(problems))
+
+
+def _drift(
+    train: statistics_pb2.DatasetFeatureStatisticsList,
+    input_dict: dict[str, list[types.Artifact]],
+    exec_properties: dict[str, Any],
+    config: ValidationConfig,
+) -> Drift:
+    """Compares with the last blessed model's data, if there is any."""
+    profile = None
+    if examples := input_dict.get("examples"):
+        files = split_files(examples[0], "train")
+        profile = text_profile(files, exec_properties["vocabulary"])
+    if not input_dict.get("earlier_statistics"):
+        return Drift(compared_with=None, profile=profile, changes=(), warnings=(NOTHING_EARLIER,))
+    [earlier] = input_dict["earlier_statistics"]
+    statistics = stats_artifact_utils.load_statistics(earlier, "train").proto()
+    changes = distribution_changes(train, statistics, config.max_drift)
+    before = [Drift.read(artifact.uri) for artifact in input_dict.get("earlier_anomalies", ())]
+    if profile and before and before[0] and before[0].profile:
+        changes += profile_changes(profile, before[0].profile, config)
+    drift = Drift(compared_with=earlier.uri, profile=profile, changes=tuple(changes), warnings=())
+    warnings = tuple(_drift_line(change) for change in drift.drifted)
+    return drift.model_copy(update={"warnings": warnings})
+
+
+def _drift_line(change: Change) -> str:
+    key = _DRIFT_KEYS[change.measure]
+    return (
+        f"drift: {change.sentence}; the difference is {change.difference:.3f}, validation.{key} allows "
+        f"{change.allowed:.3f}"
+    )
 
 
 def _quarantine_problems(counts: Counts, uri: str, config: ValidationConfig) -> list[str]:
@@ -133,20 +194,11 @@ def _anomalies(
     for split, other in statistics.items():
         if split != "train":
             if _LABEL in features:
-                allowed = min(1.0, config.max_label_skew + _chance(train, other))
+                allowed = min(1.0, config.max_label_skew + chance(train, other))
                 features[_LABEL].skew_comparator.infinity_norm.threshold = allowed
             skew = tfdv.validate_statistics(train, schema, serving_statistics=other)
             found[f"train_{split}{_SKEW}"] = _only_skew(skew)
     return found
-
-
-def _chance(
-    train: statistics_pb2.DatasetFeatureStatisticsList,
-    other: statistics_pb2.DatasetFeatureStatisticsList,
-) -> float:
-    """Two standard errors of the difference between two samples' shares, at the worst share of 1/2."""
-    sizes = (train.datasets[0].num_examples, other.datasets[0].num_examples)
-    return 2 * math.sqrt(sum(0.25 / size for size in sizes))
 
 
 def _close_label_domain(

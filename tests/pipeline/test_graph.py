@@ -50,16 +50,28 @@ def test_says_what_each_component_reads_and_writes(make, reader, gen):
     found = blocks(graph_text(make(reader)))
     assert set(found) == {
         gen,
-        *("StatisticsGen", "ImportSchemaGen", "DataValidator", "Transform", "Trainer"),
+        *("StatisticsGen", "ImportSchemaGen", "EarlierData", "DataValidator", "DataAudit"),
+        *("Transform", "Trainer", "TextBaselines"),
         *("Baseline", "Evaluator", "ServingValidator", "ModelCard", "Pusher"),
     }
     assert found[gen] == ["  → examples", "  → quarantine"]
     assert found["DataValidator"] == [
+        "  ← earlier_anomalies of EarlierData",
+        "  ← earlier_statistics of EarlierData",
+        f"  ← examples of {gen}",
         f"  ← quarantine of {gen}",
         "  ← schema of ImportSchemaGen",
         "  ← statistics of StatisticsGen",
         "  → anomalies",
     ]
+    assert found["EarlierData"] == [
+        "  ← ExampleStatistics of StatisticsGen",
+        "  ← ExampleAnomalies of any run",
+        "  ← ExampleStatistics of any run",
+        "  ← ModelBlessing of any run",
+    ]
+    assert found["DataAudit"] == [f"  ← examples of {gen}", "  → audit"]
+    assert found["TextBaselines"] == [f"  ← examples of {gen}", "  → baselines"]
     assert {
         f"  ← examples of {gen}",
         "  ← model of Trainer",
@@ -108,9 +120,16 @@ def test_transform_waits_for_the_data_validator(make):
     assert 'upstream_nodes: "DataValidator"' in compiled(make())["Transform"]
 
 
+def test_nothing_is_learnt_before_the_audit(make):
+    nodes = compiled(make())
+    for node in ("Transform", "TextBaselines"):
+        assert 'upstream_nodes: "DataAudit"' in nodes[node]
+
+
 CHANGES = {
     "training": ({"training": {"optimizer": {"learning_rate": 1e-5}}}, {"Trainer", "ModelCard"}),
     "gate": ({"gate": {"min_accuracy": 0.6}}, {"Evaluator", "ModelCard"}),
+    "audit": ({"audit": {"max_label_conflicts": 0.1}}, {"DataAudit"}),
     "limits": ({"validation": {"max_bad_fraction": 0.5}}, {"DataValidator"}),
     "questions": ({"serving_validation": {"num_examples": 3}}, {"ServingValidator"}),
     "length": (
@@ -134,7 +153,7 @@ def test_another_vocabulary_at_the_same_path_is_noticed(make, tmp_path):
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
     after = compiled(make())
     assert {node for node in before if before[node] != after[node]} == {
-        *("Transform", "Trainer", "ModelCard")
+        *("DataValidator", "Transform", "Trainer", "ModelCard")
     }
 
 

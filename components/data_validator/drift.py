@@ -1,0 +1,181 @@
+"""How far a run's training data is from that of the last blessed model."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.dsl.io import fileio
+
+from components.data_validator.config import ValidationConfig
+from components.data_validator.shares import chance, shares
+from components.vocabulary_gen.measures import count_words, measure
+from models.config import Config
+
+DRIFT_FILE = "drift.json"
+_READ_BATCH = 1024
+_DISTRIBUTIONS = ("label", "length_band")
+NOTHING_EARLIER = "no other data has led to a blessed model: there is nothing to compare with"
+
+
+class TextProfile(Config):
+    """The texts of a train split, as the model's vocabulary sees them.
+
+    Attributes:
+        texts: their number.
+        words_per_text: mean.
+        pieces_per_word: mean; it rises where the vocabulary fits worse.
+        coverage: share of the pieces that are not [UNK].
+    """
+
+    texts: int
+    words_per_text: float
+    pieces_per_word: float
+    coverage: float
+
+
+class Change(Config):
+    """One measure, then and now.
+
+    Attributes:
+        measure: "label", "length_band", "words_per_text", "pieces_per_word" or "coverage".
+        difference: largest difference of a share (L∞) for the first two, a relative change for the next
+            two, the drop for the last.
+        allowed: the most that is no drift.
+        sentence: the above for people.
+    """
+
+    measure: str
+    difference: float
+    allowed: float
+    sentence: str
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it is more than allowed."""
+        return self.difference > self.allowed
+
+
+class Drift(Config):
+    """What `drift.json` of the anomalies artifact holds.
+
+    Attributes:
+        compared_with: the folder of the earlier statistics, None if there are none.
+        profile: of this run's train split; None without a vocabulary.
+        changes: all that was compared.
+        warnings: sentences about what has drifted, or that nothing could be compared.
+    """
+
+    compared_with: str | None
+    profile: TextProfile | None
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def drifted(self) -> tuple[Change, ...]:
+        """What is more than allowed."""
+        return tuple(change for change in self.changes if change.is_drift)
+
+    def write(self, uri: str) -> None:
+        """Writes `drift.json` into the artifact's folder, whole or not at all."""
+        path = os.path.join(uri, DRIFT_FILE)
+        fileio.makedirs(uri)
+        with fileio.open(path + ".part", "w") as file:
+            file.write(self.model_dump_json(indent=1) + "\n")
+        fileio.rename(path + ".part", path, overwrite=True)
+
+    @classmethod
+    def read(cls, uri: str) -> "Drift | None":
+        """Reads what `write` wrote, None if it wrote nothing there."""
+        path = os.path.join(uri, DRIFT_FILE)
+        if not fileio.exists(path):
+            return None
+        with fileio.open(path) as file:
+            return cls.model_validate_json(file.read())
+
+
+def text_profile(files: Sequence[str], vocabulary: str) -> TextProfile:
+    """Measures the texts of a split.
+
+    Args:
+        files: gzipped TFRecord of examples with `text`.
+        vocabulary: path of a vocab.txt.
+    """
+    with fileio.open(vocabulary, "rb") as file:
+        pieces_of = measure("wordpiece", file.read()).pieces
+    texts = words = pieces = unknown = 0
+    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
+    for serialized in records.batch(_READ_BATCH).prefetch(1):
+        batch = tf.io.parse_example(serialized, spec)["text"].numpy().tolist()
+        found = pieces_of(batch)
+        texts += len(batch)
+        words += count_words("wordpiece", batch).total()
+        pieces += found["pieces"]
+        unknown += found["unknown"]
+    return TextProfile(
+        texts=texts,
+        words_per_text=words / max(1, texts),
+        pieces_per_word=pieces / max(1, words),
+        coverage=1 - unknown / max(1, pieces),
+    )
+
+
+def distribution_changes(
+    now: statistics_pb2.DatasetFeatureStatisticsList,
+    earlier: statistics_pb2.DatasetFeatureStatisticsList,
+    max_drift: float,
+) -> list[Change]:
+    """Compares the shares of the labels and of the length bands, beyond what chance explains."""
+    allowed = min(1.0, max_drift + chance(now, earlier))
+    changes = []
+    for name in _DISTRIBUTIONS:
+        then, found = shares(earlier, name), shares(now, name)
+        if not then or not found:
+            continue
+        values = sorted(then.keys() | found.keys())
+        differences = [found.get(value, 0.0) - then.get(value, 0.0) for value in values]
+        place = int(np.argmax(np.abs(differences)))
+        value = values[place]
+        changes.append(
+            Change(
+                measure=name,
+                difference=abs(differences[place]),
+                allowed=allowed,
+                sentence=f"{name} {value!r} has a share of {found.get(value, 0.0):.1%} of the train split, "
+                f"{then.get(value, 0.0):.1%} in the last blessed model's",
+            )
+        )
+    return changes
+
+
+def profile_changes(
+    now: TextProfile, earlier: TextProfile, config: ValidationConfig
+) -> list[Change]:
+    """Compares length and fit to the vocabulary."""
+    relative = [
+        ("words_per_text", "words a text", config.max_length_change),
+        ("pieces_per_word", "pieces of the vocabulary a word", config.max_pieces_change),
+    ]
+    changes = []
+    for name, told, allowed in relative:
+        found, then = getattr(now, name), getattr(earlier, name)
+        changes.append(
+            Change(
+                measure=name,
+                difference=abs(found / then - 1) if then else 0.0,
+                allowed=allowed,
+                sentence=f"the train split has {found:.4g} {told}, the last blessed model's {then:.4g}",
+            )
+        )
+    changes.append(
+        Change(
+            measure="coverage",
+            difference=earlier.coverage - now.coverage,
+            allowed=config.max_coverage_drop,
+            sentence=f"the vocabulary covers {now.coverage:.2%} of the train split, "
+            f"{earlier.coverage:.2%} of the last blessed model's",
+        )
+    )
+    return changes
