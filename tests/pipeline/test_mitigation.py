@@ -1,16 +1,23 @@
 """Mitigation in configs and in the graph."""
 
+import re
+from pathlib import Path
+
 import pydantic
 import pytest
+import yaml
 from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler.compiler import Compiler
 
+from components.evaluator.fairness.config import FairnessConfig
+from components.mitigation.config import MitigationConfig
 from pipeline.configs import PipelineConfig
 from pipeline.finetune import create_finetune_pipeline
 from pipeline.graph import graph_text
 from pipeline.inputs import InputError, check_inputs, find_inputs
 
+ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
 ATTRIBUTES = {"sex": {"rule": "sex", "swap": True}, "length": {"feature": "length_band"}}
 GATE = {"min_accuracy": 0.5, "fairness": {"attributes": ATTRIBUTES}}
@@ -64,14 +71,17 @@ def test_not_asked_for_it_is_not_there(make):
     assert 'upstream_nodes: "DataValidator"' in nodes(make())["Transform"]
 
 
-def test_a_setting_or_another_rule_changes_its_cache_key_only(make):
+def test_a_setting_or_another_rule_changes_its_cache_key(make):
+    """And the model card's, which holds the settings; what learns sees the other examples."""
     before = nodes(make(mitigation={"attribute": "sex", "augment": True}))
     assert 'upstream_nodes: "DataValidator"' in before["Mitigation"]
     changed = nodes(make(mitigation={"attribute": "sex", "reweight": True}))
-    assert {node for node in before if before[node] != changed[node]} == {"Mitigation"}
+    assert {node for node in before if before[node] != changed[node]} == {"Mitigation", "ModelCard"}
     gate = {"min_accuracy": 0.5, "fairness": {"attributes": {"sex": {"rule": "sex"}}}}
     changed = nodes(make(gate=gate, mitigation={"attribute": "sex", "augment": True}))
-    assert {node for node in before if before[node] != changed[node]} == {"Mitigation", "Evaluator"}
+    assert {node for node in before if before[node] != changed[node]} == {
+        *("Mitigation", "Evaluator", "ModelCard")
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,3 +105,11 @@ def test_a_group_by_no_feature_is_told(make):
     config = make(gate={"min_accuracy": 0.5, "fairness": fairness})
     with pytest.raises(InputError, match="'lenght_band'; did you mean 'length_band'"):
         check_inputs(config)
+
+
+def test_the_example_in_the_docs_is_sound():
+    text = (ROOT / "docs/fairness.md").read_text()
+    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1))
+    fairness = FairnessConfig.model_validate(example["gate"]["fairness"])
+    mitigation = MitigationConfig.model_validate(example["mitigation"])
+    assert fairness.attributes[mitigation.attribute].can_swap
