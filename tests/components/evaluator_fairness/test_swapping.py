@@ -35,15 +35,15 @@ def test_swapped(text, expected):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([*UNAMBIGUOUS, "the", "heart", "shell"]) | st.text(max_size=4),
+            st.sampled_from([*UNAMBIGUOUS, "the", "heart", "shell"])
+            | st.text(".,;'-\n0éß", max_size=4),
             st.sampled_from([str.lower, str.upper, str.capitalize]),
         )
     )
 )
 def test_swapping_twice_is_the_identity_on_unambiguous_words(words):
     text = " ".join(case(word) for word, case in words)
-    if not {"her", "him", "hers", "his", "mrs"} & set(text.casefold().split()):
-        assert swap(swap(text)) == text
+    assert swap(swap(text)) == text
 
 
 @given(st.lists(st.sampled_from([*UNAMBIGUOUS, "her", "his", "him", "hers", "mrs", "heart"])))
