@@ -10,6 +10,7 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import nbformat
 import pytest
 import tensorflow as tf
 from end_to_end_world import (
@@ -21,6 +22,7 @@ from end_to_end_world import (
     start_command,
     write_csv,
 )
+from nbclient import NotebookClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_processes import exit_code
 
@@ -33,7 +35,7 @@ from serving.process import ServerProcess
 
 pytestmark = pytest.mark.slow
 
-TRAINING_AND_AFTER = {"Trainer", "ServingValidator", "Evaluator", "Pusher"}
+TRAINING_AND_AFTER = {"Trainer", "ServingValidator", "Evaluator", "ModelCard", "Pusher"}
 UNTRAINED = {"epochs": 1, "optimizer": {"learning_rate": 1e-9}}
 
 
@@ -81,6 +83,51 @@ def test_learns_and_is_pushed(world, first):
 def test_summary_is_on_disk(world, first):
     path = world / "runs/tiny" / first["run_id"] / "summary.json"
     assert json.loads(path.read_text()) == json.loads(json.dumps(first))
+
+
+def test_a_report_says_whether_and_why(world, first, untrained):
+    good, bad = (
+        (world / "runs/tiny" / summary["run_id"] / "report.html").read_text()
+        for summary in (first, untrained[0])
+    )
+    assert "<strong>Yes.</strong>" in good
+    assert first["pushed"]["path"] in good
+    assert "<strong>No.</strong>" in bad
+    assert "No. tiny, run" in bad  # the title
+    for page in (good, bad):
+        for part in ("slices", "confusion", "calibration", "examples", "training", "lineage"):
+            assert f'<section id="{part}">' in page
+        assert "Not shown" not in page  # everything could be read
+
+
+def test_the_model_card_lies_beside_the_model(first, untrained):
+    folder = Path(first["pushed"]["path"], "assets.extra")
+    card = json.loads((folder / "model_card.json").read_text())
+    accuracy = card["quantitative_analysis"]["performance_metrics"][0]
+    assert accuracy["value"] == pytest.approx(first["metrics"]["test"]["accuracy"])
+    assert card["model_details"]["version"]["name"] == first["run_id"]
+    assert "**Blessed**" in (folder / "model_card.md").read_text()
+    [refused] = untrained[0]["artifacts"]["ModelCard.model_card"]
+    assert "**Not blessed:**" in Path(refused, "model_card.md").read_text()
+
+
+def test_the_notebook_shows_a_runs_data_and_evaluation(world, first, monkeypatch):
+    monkeypatch.setenv("SCIFORMER_RUN", str(world / "runs/tiny" / first["run_id"]))
+    notebook = nbformat.read(ROOT / "docs/evaluation.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(ROOT)}}).execute()
+    shown = [
+        output.data
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type in ("display_data", "execute_result")
+    ]
+    assert any("facets-overview" in data.get("text/html", "") for data in shown)  # TFDV's view
+    widgets = [
+        data["text/plain"] for data in shown if "application/vnd.jupyter.widget-view+json" in data
+    ]
+    assert [text.partition("(")[0] for text in widgets] == ["SlicingMetricsViewer", "PlotViewer"]
+    tables = [data["text/plain"] for data in shown]
+    assert any("label=heart" in table for table in tables)
 
 
 def test_served_answers_equal_those_of_the_pushed_model(world, first):
@@ -163,6 +210,9 @@ def test_bad_rows_stop_the_line_and_are_kept(tmp_path, world):
     ]
     assert len(lines) == 20
     assert "Trainer" not in summary["components"]
+    report = (tmp_path / "runs/tiny" / summary["run_id"] / "report.html").read_text()
+    assert "DataValidator failed" in report
+    assert folder in report
 
 
 def test_a_run_that_was_preempted_and_killed_ends_as_if_it_had_not_been(world, first, tmp_path):
