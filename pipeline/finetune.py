@@ -103,6 +103,7 @@ def create_finetune_pipeline(
         baseline_model=baseline.outputs[MODEL],
         schema=schema,
         gate=config.gate,
+        baselines=baselines.outputs["baselines"],
     )
     serving_validator = ServingValidator(
         model=model,

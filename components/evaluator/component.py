@@ -4,7 +4,7 @@ from tfx import types
 from tfx.components import Evaluator as TfxEvaluator
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
-from tfx.types.component_spec import ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import EvaluatorSpec as TfxEvaluatorSpec
 from tfx.utils import json_utils
 
@@ -12,6 +12,7 @@ from components.evaluator import executor
 from components.evaluator.config import GateConfig
 from components.evaluator.eval_config import build_eval_config
 from components.fingerprint import code_fingerprint
+from components.text_baselines.artifact import TextBaselines
 
 
 class EvaluatorSpec(TfxEvaluatorSpec):
@@ -21,6 +22,10 @@ class EvaluatorSpec(TfxEvaluatorSpec):
         **TfxEvaluatorSpec.PARAMETERS,
         executor.GATE_KEY: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        **TfxEvaluatorSpec.INPUTS,
+        executor.BASELINES_KEY: ChannelParameter(type=TextBaselines, optional=True),
     }
 
 
@@ -39,6 +44,7 @@ class Evaluator(TfxEvaluator):
         baseline_model: the model to compare with; none resolved means no comparison.
         schema: of the examples.
         gate: thresholds and slices.
+        baselines: predictions of simple models on the same examples, to compare with.
     """
 
     SPEC_CLASS = EvaluatorSpec
@@ -51,12 +57,14 @@ class Evaluator(TfxEvaluator):
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
         gate: GateConfig,
+        baselines: types.BaseChannel | None = None,
     ):
         spec = EvaluatorSpec(
             examples=examples,
             model=model,
             baseline_model=baseline_model,
             schema=schema,
+            baselines=baselines,
             example_splits=json_utils.dumps(["test"]),
             fairness_indicator_thresholds=json_utils.dumps(None),
             eval_config=build_eval_config(gate.slices),

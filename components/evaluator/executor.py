@@ -25,10 +25,11 @@ from components.evaluator.fairness.measure import measure_fairness
 from components.evaluator.gate import judge
 from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import Fairness, Rule
+from components.text_baselines import baselines as text_baselines
 
 GATE_KEY, BASELINES_KEY = "gate", "baselines"
 BLESSED_FOLDER = "blessed_model"  # its predictions, in the evaluation artifact
-_BASELINES = {"tfidf_svm": SVM, "majority": MAJORITY}  # folders of the baselines artifact
+_BASELINES = {text_baselines.TFIDF_SVM: SVM, text_baselines.MAJORITY: MAJORITY}  # by folder
 _BATCH = 64  # texts asked at once
 
 
@@ -53,7 +54,7 @@ class Executor(BeamExecutor):
         gate = GateConfig.model_validate_json(exec_properties[GATE_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[spec.EVALUATION_KEY])
         model = artifact_utils.get_single_instance(input_dict[spec.MODEL_KEY])
-        blessed = next(iter(input_dict.get(spec.BASELINE_MODEL_KEY) or ()), None)
+        blessed = _blessed(input_dict.get(spec.BASELINE_MODEL_KEY))
         start = time.monotonic()
         self._analyse(input_dict, exec_properties, gate, evaluation.uri, model, blessed)
         seconds = {"tfma": time.monotonic() - start}
@@ -138,6 +139,14 @@ def _read(
         for number, uri in enumerate(artifact_utils.get_split_uris(examples, split))
     ]
     return batches | "Flatten" >> beam.Flatten()
+
+
+def _blessed(artifacts: list[types.Artifact] | None) -> types.Artifact | None:
+    """The latest blessed model; an empty artifact is PushedBaseline's way to say that there is none."""
+    found = [
+        one for one in artifacts or () if tf.io.gfile.exists(path_utils.serving_model_path(one.uri))
+    ]
+    return found[0] if found else None
 
 
 def _baselines(artifacts: list[types.Artifact] | None) -> dict[str, Predictions]:

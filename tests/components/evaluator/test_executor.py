@@ -1,5 +1,6 @@
 """The component's work: TFMA's own results, our predictions and verdict, the blessing."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from tfx.types.standard_artifacts import ModelEvaluation
 
 from components.evaluator.config import GateConfig
 from components.evaluator.predictions import Predictions
+from components.text_baselines.artifact import TextBaselines
 
 SITES = ["north", "south"] * 60
 
@@ -33,11 +35,29 @@ def refused(evaluate, planted):
 
 
 @pytest.fixture(scope="module")
-def blessed(evaluate, planted):
+def baselines(tmp_path_factory):
+    """The SVM knows the classes in another order, and is wrong on 30 of the 120."""
+    folder = tmp_path_factory.mktemp("baselines")
+    svm = with_errors(120, range(90, 120))
+    turned = dataclasses.replace(
+        svm, classes=CLASSES[::-1], labels=2 - svm.labels, scores=svm.scores[:, ::-1]
+    )
+    for name, predictions in (("tfidf_svm", turned), ("majority", with_errors(120, range(80)))):
+        (folder / name).mkdir()
+        predictions.write(folder / name)
+    artifact = TextBaselines()
+    artifact.uri = str(folder)
+    return artifact
+
+
+@pytest.fixture(scope="module")
+def blessed(evaluate, planted, baselines):
     words = {"words": {"x": ["x"], "t": ["text"]}, "swap": True}
     fairness = {"attributes": {"place": {"feature": "site"}, "word": words}}
-    gate = GateConfig(min_accuracy=0.9, slices=("label",), fairness=fairness)
-    return evaluate(gate, planted[1])
+    gate = GateConfig(
+        min_accuracy=0.9, slices=("label",), fairness=fairness, against_svm={"rule": "better"}
+    )
+    return evaluate(gate, planted[1], baselines=[baselines])
 
 
 def test_the_predictions_are_what_the_models_said(planted, refused, close_to):
@@ -116,6 +136,17 @@ def test_groups_are_compared_and_their_words_swapped(blessed):
     [swapped] = verdict.fairness.counterfactuals
     assert swapped.examples == 120  # "text 3" becomes "x 3"
     assert swapped.flip_rate.value > 0
+
+
+def test_simple_models_are_compared_with(blessed):
+    verdict, _, _ = blessed
+    svm, majority = verdict.comparisons
+    assert (svm.against, svm.other.value) == ("TF-IDF + linear SVM", 0.75)
+    assert svm.difference.value == pytest.approx(0.975 - 0.75)
+    assert (majority.against, majority.other.value) == ("majority class", pytest.approx(1 / 3))
+    rule = next(rule for rule in verdict.rules if rule.name == "against_svm")
+    assert rule.is_met
+    assert "(rule better)" in rule.sentence
 
 
 def test_an_empty_test_split_is_refused(evaluate):
