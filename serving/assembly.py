@@ -1,7 +1,6 @@
 """The parts of a server, put together as the flags say."""
 
 import contextlib
-import gc
 import logging
 import os
 import socket
@@ -70,9 +69,6 @@ class Parts:
         self._manager.start()
         try:
             self._manager.wait_until_available(stop)
-            # What is there now stays: later collections, after a swap, look at the rest only.
-            gc.collect()
-            gc.freeze()
             if self._flags.model_config_file_poll_wait_seconds and self._flags.model_config_file:
                 threading.Thread(
                     target=self._poll_configuration, args=[ended], name="config-poll", daemon=True

@@ -17,6 +17,7 @@ from serving.metrics import Metrics
 from serving.model_manager import ModelManager
 from serving.rest_api import Limits, create_app
 from serving.runner import Runner
+from serving.undecodable import RefuseUndecodable
 
 _log = logging.getLogger("serving.server")
 
@@ -123,6 +124,7 @@ class Frontend:
 
     async def _grpc_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
+            interceptors=[RefuseUndecodable()],
             options=[
                 ("grpc.max_receive_message_length", min(self._limits.max_bytes, _MAX_INT32)),
                 ("grpc.max_send_message_length", -1),

@@ -53,7 +53,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
             f"JSON Value: {shown(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
-    return name
+    return name.encode("utf-8", "replace").decode("utf-8")  # a signature's name is UTF-8
 
 
 def is_row_format(document: Mapping[str, Any]) -> bool:

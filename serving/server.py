@@ -6,6 +6,7 @@ configuration; the main thread waits for SIGTERM or SIGINT.
 """
 
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -38,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         with serving(flags, stop):
+            # What is there now stays: later collections, after a swap, look at the rest only.
+            gc.collect()
+            gc.freeze()
             stop.wait()
             _log.info("Stopping: the requests under way have some seconds to end ...")
     except (ServingError, OSError) as error:
