@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.data_validator.config import ValidationConfig
+from components.data_validator.drift import NOTHING_EARLIER, Drift
 from components.data_validator.executor import DataValidationError, Executor
 from components.data_validator.schema import build_schema
 from components.example_gen.quarantine import Counts, Quarantine, write_counts
@@ -55,8 +56,10 @@ class Line:
             getattr(self, name).uri = str(folder / name)
             (folder / name).mkdir(parents=True)
 
-    def run(self, splits=GOOD, classes=None, quarantined=(), filtered=0, **validation):
-        """Runs on tables by split; `quarantined` are reasons, one a bad row."""
+    def run(
+        self, splits=GOOD, classes=None, quarantined=(), filtered=0, earlier=None, **validation
+    ):
+        """Runs on tables by split; `quarantined` are reasons, one a bad row; `earlier` is another Line."""
         self._write_statistics(splits)
         schema = build_schema(FEATURES, optional=["age"], classes=classes)
         (self._folder / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(schema))
@@ -68,6 +71,8 @@ class Line:
                 "statistics": [self.statistics],
                 "schema": [self.schema],
                 "quarantine": [self.quarantine],
+                "earlier_statistics": [earlier.statistics] if earlier else [],
+                "earlier_anomalies": [earlier.anomalies] if earlier else [],
             },
             {"anomalies": [self.anomalies]},
             {"validation": ValidationConfig(**validation).model_dump_json()},
@@ -226,11 +231,17 @@ def test_more_than_chance_explains_is_skew(line):
 
 
 @pytest.fixture
-def earlier(tmp_path_factory) -> str:
-    """The statistics of an earlier run: twice as many a's as b's, all texts short."""
+def blessed(tmp_path_factory) -> Line:
+    """An earlier run: twice as many a's as b's, all texts short."""
     line = Line(tmp_path_factory.mktemp("earlier"))
     line.run({split: table(["a", "a", "b"] * 20) for split in GOOD})
-    return line.statistics.uri
+    return line
+
+
+@pytest.fixture
+def earlier(blessed) -> str:
+    """Its statistics."""
+    return blessed.statistics.uri
 
 
 def test_drift_against_the_baseline_stops_the_line(line, earlier):
@@ -254,6 +265,35 @@ def test_a_baseline_that_is_not_there(line, tmp_path):
         DataValidationError, match=r"baseline_statistics: .*nowhere.* does not exist"
     ):
         line.run(baseline_statistics=str(tmp_path / "nowhere"))
+
+
+DRIFTED = {split: table(["a"] * 380 + ["b"] * 20) for split in GOOD}  # .67 → .95
+
+
+def test_drift_from_the_last_blessed_models_data_is_told(line, blessed, caplog):
+    with caplog.at_level("INFO", "sciformer"):
+        line.run(DRIFTED, earlier=blessed, max_drift=0.1)
+    drift = Drift.read(line.anomalies.uri)
+    assert drift.compared_with == blessed.statistics.uri
+    [sentence] = drift.warnings
+    assert sentence.startswith(
+        "drift: label 'a' has a share of 95.0% of the train split, 66.7% in the last blessed model's; "
+        "the difference is 0.283, validation.max_drift (with what chance explains) allows 0.2"
+    )
+    assert sentence in caplog.messages
+
+
+def test_drift_from_the_last_blessed_models_data_stops_the_line_if_asked(line, blessed):
+    [problem] = line.problems(DRIFTED, earlier=blessed, max_drift=0.1, drift="stop")
+    assert problem.startswith("drift: label 'a' has a share of 95.0%")
+    line.run(DRIFTED, earlier=blessed, max_drift=0.2, drift="stop")
+
+
+def test_without_an_earlier_blessed_model_nothing_is_compared(line, caplog):
+    with caplog.at_level("INFO", "sciformer"):
+        line.run(drift="stop")
+    assert Drift.read(line.anomalies.uri).warnings == (NOTHING_EARLIER,)
+    assert NOTHING_EARLIER in caplog.messages
 
 
 def test_a_missing_feature_stops_the_line(line):
