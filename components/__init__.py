@@ -5,8 +5,10 @@ import importlib
 # Kubeflow Pipelines v2 allows one dot in a custom artifact type's TYPE_NAME, `<package>.<Class>`,
 # and imports it from there. Loaded on demand, so that reading a component's settings needs no TFX.
 _ARTIFACT_TYPES = {
+    "DataAudit": "components.data_audit.artifact",
     "ModelCard": "components.model_card.artifact",
     "Quarantine": "components.example_gen.quarantine",
+    "TextBaselines": "components.text_baselines.artifact",
     "Vocabulary": "components.vocabulary_gen.artifact",
 }
 

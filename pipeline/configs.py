@@ -15,6 +15,7 @@ from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, TrainingConfig
+from pipeline.kubeflow_config import KubeflowConfig
 
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
 
@@ -124,6 +125,7 @@ class PipelineConfig(Config):
         model_card: what only people know of the model.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
+        kubeflow: how the same line runs on a cluster; a local run does not look at it.
     """
 
     name: Name
@@ -139,6 +141,7 @@ class PipelineConfig(Config):
     model_card: ModelCardConfig = ModelCardConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
+    kubeflow: KubeflowConfig | None = None
 
     @pydantic.model_validator(mode="after")
     def _tuning_fits_training(self) -> "PipelineConfig":

@@ -51,7 +51,7 @@ class Inputs:
         schema: path of the schema, named after its content.
         vocabulary: path of a vocab.txt.
         weights: Hugging Face folder, None for random weights.
-        schema_text: the schema itself, for steps that do not see this machine's files; then `schema` is not read.
+        schema_text: the schema itself, for steps that do not see this machine's files.
         pretraining: what is known of the documents behind the weights.
     """
 
@@ -74,7 +74,7 @@ class PretrainInputs:
         schema: path of the schema, named after its content.
         vocabulary: path of a given vocab.txt or sentencepiece.model, None if it is learned.
         weights: Hugging Face folder to go on from, None for random weights.
-        schema_text: the schema itself, for steps that do not see this machine's files; then `schema` is not read.
+        schema_text: the schema itself, for steps that do not see this machine's files.
     """
 
     data: str

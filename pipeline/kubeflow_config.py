@@ -139,7 +139,11 @@ class KubeflowConfig(Config):
     def of_step(self, name: str) -> StepConfig:
         """What the step of this id gets."""
         own = self.steps.get(name)
-        return self.step.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.step
+        if own is None:
+            return self.step
+        return self.step.model_copy(
+            update={field: getattr(own, field) for field in own.model_fields_set}
+        )
 
     @property
     def all_beam_args(self) -> tuple[str, ...]:

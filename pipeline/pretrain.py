@@ -16,6 +16,7 @@ from components.vocabulary_gen.config import VocabularyConfig
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import PretrainInputs
 from pipeline.pretrain_config import PretrainConfig
+from pipeline.schema_gen import create_schema_gen
 
 _RUN_FN = "components.pretrain_trainer.run_fn"
 
@@ -41,7 +42,7 @@ def create_pretrain_pipeline(
     example_gen = create_example_gen(config.data, inputs.data)
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
+    schema_gen = create_schema_gen(inputs)
     validator = DataValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_gen.outputs["schema"],

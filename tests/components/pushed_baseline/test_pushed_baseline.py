@@ -1,0 +1,55 @@
+"""The newest other pushed version."""
+
+from pathlib import Path
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.pushed_baseline.executor import VERSION_PROPERTY, Executor
+
+
+def write_model(folder: Path, content: str) -> None:
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("graph")
+    (folder / "variables" / "data").write_text(content)
+
+
+@pytest.fixture
+def find(tmp_path):
+    """A function that runs the executor; returns the version found and the copied content."""
+
+    def run(candidate: str):
+        model, output = standard_artifacts.Model(), standard_artifacts.Model()
+        model.uri, output.uri = str(tmp_path / "candidate"), str(tmp_path / "baseline")
+        write_model(tmp_path / "candidate" / "Format-Serving", candidate)
+        Executor().Do(
+            {"candidate": [model]},
+            {"model": [output]},
+            {"base_directory": str(tmp_path / "serving")},
+        )
+        copied = tmp_path / "baseline" / "Format-Serving" / "variables" / "data"
+        return (
+            output.get_string_custom_property(VERSION_PROPERTY),
+            copied.read_text() if copied.exists() else None,
+        )
+
+    return run
+
+
+def test_nothing_was_pushed(find):
+    assert find("new") == ("", None)
+
+
+def test_the_newest_by_number(find, tmp_path):
+    for version in ("9", "10"):
+        write_model(tmp_path / "serving" / version, version)
+    write_model(tmp_path / "serving" / ".11.part", "half")
+    assert find("new") == ("10", "10")
+
+
+def test_the_candidate_is_not_compared_with_itself(find, tmp_path):
+    write_model(tmp_path / "serving" / "1", "old")
+    write_model(tmp_path / "serving" / "2", "new")
+    (tmp_path / "serving" / "2" / "assets.extra").mkdir()  # what the Pusher adds
+    (tmp_path / "serving" / "2" / "assets.extra" / "card.md").write_text("card")
+    assert find("new") == ("1", "old")
