@@ -117,6 +117,7 @@ def create_finetune_pipeline(
         infra_blessing=serving_validator.outputs["blessing"],
         examples=examples,
         quarantine=quarantine,
+        audit=audit.outputs["audit"],
         origin=_origin(config, inputs),
         stated=config.model_card,
     )

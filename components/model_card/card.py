@@ -1,6 +1,7 @@
 """A model card as JSON, in the schema of Google's Model Card Toolkit (v0.0.2).
 
-The schema is open below its top: `examples`, `comparisons`, `fairness`, `gate` and `lineage` are ours.
+The schema is open below its top: `examples`, `comparisons`, `duplicates`, `fairness`, `gate`
+and `lineage` are ours.
 """
 
 from typing import Any
@@ -63,6 +64,10 @@ def _parameters(facts: Facts) -> dict[str, Any]:
             )
             for split, use in splits
         ],
+        "duplicates": {
+            "test_examples_with_a_duplicate_in_train": facts.leaked.duplicated,
+            "label_conflicts": facts.audit.label_conflicts,
+        },
         "input_format": f"A text, of which the first {facts.model.max_length} tokens are read.",
         "output_format": "A label and a probability for each of: " + ", ".join(facts.model.classes),
     }
@@ -147,7 +152,7 @@ def _considerations(facts: Facts) -> dict[str, Any]:
     return _stated(
         users=_described(stated.users),
         use_cases=_described(stated.use_cases),
-        limitations=_described([*limitations, *facts.verdict.notes]),
+        limitations=_described([*limitations, *facts.audit.warnings, *facts.verdict.notes]),
         tradeoffs=_described(stated.tradeoffs),
         ethical_considerations=[risk.model_dump() for risk in stated.risks],
     )

@@ -5,6 +5,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components.data_audit.artifact import DataAudit
 from components.example_gen.quarantine import Quarantine
 from components.fingerprint import code_fingerprint
 from components.model_card import executor
@@ -26,6 +27,7 @@ class ModelCardSpec(ComponentSpec):
         "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "quarantine": ChannelParameter(type=Quarantine),
+        "audit": ChannelParameter(type=DataAudit),
     }
     OUTPUTS = {"model_card": ChannelParameter(type=ModelCardArtifact)}
 
@@ -41,6 +43,7 @@ class ModelCard(base_component.BaseComponent):
         infra_blessing: the ServingValidator's.
         examples: raw examples; their data's fingerprint is taken.
         quarantine: the counts of the data's rows.
+        audit: what was found of duplicates and leakage.
         origin: what the model was made of.
         stated: what only people know of it.
     """
@@ -55,6 +58,7 @@ class ModelCard(base_component.BaseComponent):
         infra_blessing: types.BaseChannel,
         examples: types.BaseChannel,
         quarantine: types.BaseChannel,
+        audit: types.BaseChannel,
         origin: Origin,
         stated: ModelCardConfig,
     ):
@@ -65,6 +69,7 @@ class ModelCard(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 examples=examples,
                 quarantine=quarantine,
+                audit=audit,
                 origin=origin.model_dump_json(),
                 stated=stated.model_dump_json(),
                 code_fingerprint=code_fingerprint(executor.__name__),

@@ -11,6 +11,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
+from components.data_audit.report import Audit
 from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import read_counts
 from components.model_card.artifact import JSON_FILE, MARKDOWN_FILE
@@ -35,8 +36,8 @@ class Executor(base_executor.BaseExecutor):
         """Fills the card, whether the model is blessed or not.
 
         Args:
-            input_dict: `model`, `evaluation`, `infra_blessing`, `examples` and `quarantine`, one artifact
-                each.
+            input_dict: `model`, `evaluation`, `infra_blessing`, `examples`, `quarantine` and `audit`, one
+                artifact each.
             output_dict: `model_card` gets `model_card.md` and `model_card.json`.
             exec_properties: `origin` and `stated`, dumps of Origin and ModelCardConfig.
         """
@@ -64,6 +65,7 @@ class Executor(base_executor.BaseExecutor):
             trained=trained,
             counts=read_counts(single["quarantine"].uri),
             data_hash=single["examples"].get_string_custom_property(_FINGERPRINT) or None,
+            audit=Audit.read(single["audit"].uri),
             verdict=Verdict.read(single["evaluation"].uri),
             serving_reason=reason,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.data_audit.report import Audit, Overlap
 from components.evaluator.verdict import OVERALL, SliceResult, Verdict
 from components.example_gen.quarantine import Counts
 from components.model_card.config import ModelCardConfig, Origin
@@ -26,6 +27,7 @@ class Facts:
         trained: `training_metrics.json`.
         counts: of the data's rows.
         data_hash: fingerprint of the data files, if there is one.
+        audit: what was found of duplicates and leakage.
         verdict: the gate's.
         serving_reason: why the serving check refused the model; empty if it did not.
     """
@@ -38,6 +40,7 @@ class Facts:
     trained: dict[str, Any]
     counts: Counts
     data_hash: str | None
+    audit: Audit
     verdict: Verdict
     serving_reason: str
 
@@ -45,6 +48,11 @@ class Facts:
     def overall(self) -> SliceResult | None:
         """The metrics of all test examples."""
         return next((one for one in self.verdict.slices if one.slice == OVERALL), None)
+
+    @property
+    def leaked(self) -> Overlap:
+        """Test examples with a duplicate in the train split."""
+        return self.audit.overlap("test", "train")
 
     @property
     def is_blessed(self) -> bool:

@@ -98,6 +98,8 @@ def test_a_report_says_whether_and_why(world, first, untrained):
         for part in ("slices", "confusion", "calibration", "examples", "training", "lineage"):
             assert f'<section id="{part}">' in page
         assert "Not shown" not in page  # everything could be read
+        assert "TF-IDF + linear SVM" in page
+        assert "different texts" in page  # the audit's
 
 
 def test_the_model_card_lies_beside_the_model(first, untrained):

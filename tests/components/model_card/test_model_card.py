@@ -9,11 +9,14 @@ from small_verdict import World, make_verdict
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
+from components.data_audit.artifact import DataAudit
+from components.data_audit.report import Audit, Overlap, PretrainingOverlap
 from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import Counts, Quarantine, write_counts
 from components.model_card.artifact import ModelCard
 from components.model_card.config import ModelCardConfig, Origin, Owner, Risk
 from components.model_card.executor import Executor
+from components.near_duplicates.config import NearDuplicateConfig
 from models.config import BackboneConfig, ClassifierConfig, TrainingConfig
 
 RUN_ID = "20261125T131032.738Z"
@@ -77,6 +80,23 @@ SCHEMA = _object(
     ),
 ) | {"additionalProperties": False}
 
+AUDIT = Audit(
+    examples={"train": 300, "eval": 0, "test": 190},
+    near_duplicates=NearDuplicateConfig(),
+    distinct_texts=480,
+    near_duplicate_pairs=9,
+    overlaps=(
+        Overlap(split="test", other="train", examples=190, exact=2, duplicated=7, share=7 / 190),
+    ),
+    label_conflicts=3,
+    label_conflict_share=3 / 490,
+    cluster_sizes={2: 9},
+    pairs=(),
+    conflicts=(),
+    passed_over=0,
+    pretraining=PretrainingOverlap(source="none", test_examples=0, present=0, share=0, keys=()),
+    warnings=("3.7 % of the test examples have a duplicate in train",),
+)
 STATED = ModelCardConfig(
     overview="Tells what went wrong with a laboratory result.",
     owners=(Owner(name="Clinical chemistry", contact="lab@example.org"),),
@@ -117,6 +137,7 @@ def write_card(tmp_path):
             "infra_blessing": artifact(standard_artifacts.InfraBlessing, "infra"),
             "examples": artifact(standard_artifacts.Examples, "examples"),
             "quarantine": artifact(Quarantine, "quarantine"),
+            "audit": artifact(DataAudit, "audit"),
         }
         backbone = BackboneConfig(num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=8)
         model = ClassifierConfig(backbone=backbone, classes=("a|b", "<i>c</i>"), max_length=64)
@@ -125,6 +146,7 @@ def write_card(tmp_path):
         trained = {"best_epoch": 2, "epochs": [{}, {}, {}]}
         (tmp_path / "model/training_metrics.json").write_text(json.dumps(trained))
         verdict.write(tmp_path / "evaluation")
+        AUDIT.write(str(tmp_path / "audit"))
         inputs["infra_blessing"].set_string_custom_property("reason", reason)
         inputs["infra_blessing"].set_int_custom_property("blessed", 0 if reason else 1)
         inputs["examples"].set_string_custom_property("input_fingerprint", "num_files:2")
@@ -185,6 +207,9 @@ def test_the_json_is_the_toolkits_with_every_metric_and_its_interval(world, writ
     assert examples["laboratory_notes, test split"] == 190
     limits = [one["description"] for one in card["considerations"]["limitations"]]
     assert "Not for: diagnosis of patients" in limits
+    assert AUDIT.warnings[0] in limits
+    duplicates = card["model_parameters"]["duplicates"]
+    assert duplicates == {"test_examples_with_a_duplicate_in_train": 7, "label_conflicts": 3}
 
 
 def test_the_markdown_has_the_papers_sections_in_its_order(world, write_card):
@@ -206,6 +231,7 @@ def test_the_markdown_has_the_papers_sections_in_its_order(world, write_card):
     assert f"| accuracy | {world.right.mean():.3f} (" in text
     assert "53d8dee35e526000" in text
     assert "Of 500 rows read, 10 could not be used" in text
+    assert "7 of them have a text that is equal or nearly equal to one of the train split" in text
 
 
 def test_tables_are_tables(world, write_card):

@@ -11,6 +11,9 @@ from lxml import html
 from small_verdict import HOSTILE, bare, make_verdict
 from typer.testing import CliRunner
 
+from components.data_audit.report import Audit, Overlap, Pair, PretrainingOverlap
+from components.data_validator.drift import Change, Drift
+from components.near_duplicates.config import NearDuplicateConfig
 from pipeline.__main__ import app
 from pipeline.report.page import render, write_report
 from pipeline.report.run_record import RunError, RunRecord
@@ -140,6 +143,51 @@ def test_each_part_of_the_verdict_has_its_section(world, good_page):
         assert tree.get_element_by_id(section) is not None
     confusion = tree.get_element_by_id("confusion").xpath(".//td/span/text()")
     assert sum(int(count) for count in confusion if count != "·") == len(world.texts)
+
+
+def test_duplicates_and_drift_are_told_of(write_run, tmp_path):
+    overlap = Overlap(split="test", other="train", examples=120, exact=2, duplicated=7, share=0.058)
+    pair = Pair(
+        keys=("1", "2"),
+        splits=("test", "train"),
+        labels=("reagent", "sample"),
+        excerpts=(HOSTILE, "no signal"),
+        similarity=0.9,
+        is_exact=False,
+    )
+    nothing = PretrainingOverlap(source="none", test_examples=0, present=0, share=0, keys=())
+    audit = Audit(
+        examples={"train": 300, "test": 120},
+        near_duplicates=NearDuplicateConfig(),
+        distinct_texts=410,
+        near_duplicate_pairs=9,
+        overlaps=(overlap,),
+        label_conflicts=3,
+        label_conflict_share=0.007,
+        cluster_sizes={2: 9},
+        pairs=(pair,),
+        conflicts=(pair,),
+        passed_over=0,
+        pretraining=nothing,
+        warnings=("5.8 % of test have a duplicate in train",),
+    )
+    change = Change(measure="label", difference=0.3, allowed=0.15, sentence="reagent .1, was .4")
+    drift = Drift(
+        compared_with="/runs/3", profile=None, changes=(change,), warnings=("drift: label",)
+    )
+    for folder, made in (("audit", audit), ("anomalies", drift)):
+        (tmp_path / folder).mkdir()
+        made.write(str(tmp_path / folder))
+    artifacts = {
+        "DataAudit.audit": [str(tmp_path / "audit")],
+        "DataValidator.anomalies": [str(tmp_path / "anomalies")],
+    }
+    tree = page(write_run(artifacts=artifacts))
+    text = " ".join(tree.get_element_by_id("data").text_content().split())
+    for said in (*audit.warnings, *drift.warnings, change.sentence, "410 different texts"):
+        assert said in text
+    rows = [[cell.text_content() for cell in row] for row in tree.iter("tr")]
+    assert ["test", "train", "2", "7", "5.8%"] in rows
 
 
 def test_a_verdict_with_nothing_in_it_still_makes_a_page(world, write_run):
