@@ -13,7 +13,8 @@ from pipeline.local_runner import CACHED, FAILED, NodeRun
 _LOGGER = logging.getLogger("sciformer")
 _BAR_WIDTH = 16  # cells
 _SHOWN_RULES = 3  # whose worst examples are listed
-_SHOWN_TEXT = 80  # characters of an example
+_SHOWN_TEXT = 200  # characters of an example
+_CELL_WIDTH = 24  # characters of its key and labels
 _MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
 
 
@@ -126,11 +127,11 @@ def _show_refusal(console: Console, blessing: dict[str, Any]) -> None:
 def _worst_table(rule: dict[str, Any]) -> Table:
     """The examples on which the model was furthest off, a line each."""
     where = f" on {rule['slice']}" if rule["slice"] else ""
-    table = Table(
-        title=escape(f"{rule['metric']}{where}: worst examples"), title_justify="left", box=None
-    )
-    for name in ("key", "label", "predicted", "loss", "text"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    title = escape(f"{rule['metric']}{where}: worst examples")
+    table = Table(title=title, title_justify="left", box=None, expand=True)
+    for name in ("key", "label", "predicted", "loss"):
+        table.add_column(name, no_wrap=True, max_width=_CELL_WIDTH)
+    table.add_column("text", no_wrap=True, ratio=1)  # what room is left
     for example in rule["worst"]:
         loss = "" if example["loss"] is None else f"{example['loss']:.2f}"
         words = " ".join(example["text"].split())

@@ -109,3 +109,43 @@ def test_the_summary_says_what_was_pretrained_on():
         "pretraining: 1,200 documents, 50,000 tokens in 400 rows, 97.7% full; 0 held out",
         "vocabulary: 16,000 tokens; unknown: 0.01% of train",
     ]
+
+
+def test_a_refusal_ends_with_the_reasons_after_the_worst_examples():
+    file = io.StringIO()
+    example = {
+        "key": "k7",
+        "text": "two\nlines [of] text " * 9,
+        "label": "lung",
+        "predicted": "heart",
+    }
+    rules = [
+        {"metric": "accuracy", "slice": where, "worst": [example | {"loss": loss}]}
+        for where, loss in (("", 2.345), ("site=[north]", None), ("site=b", 1.0), ("site=c", 1.0))
+    ]
+    summary = {
+        "seconds": 1.0,
+        "components": {},
+        **dict.fromkeys(("rows", "text", "vocabulary", "pretrain_examples", "tuning", "error")),
+        "metrics": {},
+        "blessing": {
+            "blessed": False,
+            "reasons": ["accuracy on [all] is 0.5, asked at least 0.8", "another"],
+            "notes": ["slices of fewer than 30 examples inform: a (3)"],
+            "failed": rules,
+        },
+        "pushed": None,
+    }
+    show_summary(Console(file=file, width=80), summary)
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert lines[1].strip() == "accuracy: worst examples"
+    assert lines[2].split() == ["key", "label", "predicted", "loss", "text"]
+    assert lines[3].startswith(" k7   lung   heart      2.35  two lines [of] text two lines")
+    assert lines[4].strip() == "accuracy on site=[north]: worst examples"
+    assert "worst examples of 1 more rules: verdict.json" in lines
+    assert lines[-4:] == [
+        "note: slices of fewer than 30 examples inform: a (3)",
+        "not blessed, not pushed:",
+        "  accuracy on [all] is 0.5, asked at least 0.8",
+        "  another",
+    ]
