@@ -1,14 +1,9 @@
 """The Beam pipeline from raw documents to packed rows of token ids."""
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent import futures
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import tensorflow as tf
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.io import fileio
@@ -16,23 +11,15 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.beam_executor import BeamExecutor, split_files
+from components.pretrain_example_gen import workers
 from components.pretrain_example_gen.config import PretrainExamplesConfig
-from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
-from components.pretrain_example_gen.shards import make_rows, write_checked, write_report
-from components.pretrain_example_gen.text import (
-    TextReader,
-    shard_of,
-    text_reader,
-)
+from components.pretrain_example_gen.shards import write_report
+from components.pretrain_example_gen.text import text_reader
 from components.vocabulary_gen.config import SENTENCEPIECE_FILE, WORDPIECE_FILE
 
 SPLITS = ["train", "eval"]
 VOCABULARY_FOLDER = "vocabulary"
-_READ_BATCH = 1024
-_COUNTS = "counts"
-_Texts = tuple[list[bytes], list[bytes]]  # keys, texts
-_Totals = Counter[tuple[str, str]]  # by split and name
 
 
 class Executor(BeamExecutor):
@@ -77,125 +64,42 @@ class Executor(BeamExecutor):
             for split in SPLITS:
                 folder = artifact_utils.get_split_uri([target], split)
                 fileio.makedirs(folder)
-                work = _Work(split, config, held_out, vocabulary, folder)
+                work = workers.Work(split, config, held_out, vocabulary, folder)
                 counts += _split(pipeline, files[split], work)
             _ = (
                 counts
                 | "AllCounts" >> beam.Flatten()
-                | "SumCounts" >> beam.CombineGlobally(_sum)
+                | "SumCounts" >> beam.CombineGlobally(workers.sum_counts)
                 | "Report" >> beam.Map(write_report, target.uri, SPLITS, config)
             )
 
 
-class _Work:
-    """What the workers must know of a split."""
-
-    def __init__(
-        self,
-        split: str,
-        config: PretrainExamplesConfig,
-        held_out: HeldOut,
-        vocabulary: str,
-        folder: str,
-    ):
-        self.split = split
-        self.config = config
-        self.held_out = held_out
-        self.vocabulary = vocabulary
-        self.folder = folder
-
-    def totals(self, counts: Counter[str]) -> _Totals:
-        return Counter({(self.split, name): n for name, n in counts.items()})
-
-
 def _split(
-    pipeline: beam.Pipeline, files: list[str], work: _Work
-) -> list[beam.PCollection[_Totals]]:
+    pipeline: beam.Pipeline, files: list[str], work: workers.Work
+) -> list[beam.PCollection[workers.Totals]]:
     """Writes the rows of a split; gives what was counted on the way."""
     name = work.split
     tokenized = (
         pipeline
         | f"Files[{name}]" >> beam.Create(files)
-        | f"Read[{name}]" >> beam.FlatMap(_read)
+        | f"Read[{name}]" >> beam.FlatMap(workers.read)
         | f"Spread[{name}]" >> beam.Reshuffle()
-        | f"Tokenize[{name}]" >> beam.ParDo(_Tokenize(work)).with_outputs(_COUNTS, main="documents")
+        | f"Tokenize[{name}]"
+        >> beam.ParDo(workers.Tokenize(work)).with_outputs(workers.COUNTS, main="documents")
     )
     shards = beam.pvalue.AsSingleton(
         tokenized["documents"]
         | f"Count[{name}]" >> beam.Map(len)
         | f"CountAll[{name}]" >> beam.CombineGlobally(sum)
-        | f"Shards[{name}]" >> beam.Map(_shards, work.config.documents_per_shard)
+        | f"Shards[{name}]" >> beam.Map(workers.count_shards, work.config.documents_per_shard)
     )
     written = (
         tokenized["documents"]
-        | f"Divide[{name}]" >> beam.FlatMap(_divide, shards)
+        | f"Divide[{name}]" >> beam.FlatMap(workers.divide, shards)
         | f"Shard[{name}]" >> beam.GroupByKey()
-        | f"Write[{name}]" >> beam.ParDo(_Write(work), shards)
+        | f"Write[{name}]" >> beam.ParDo(workers.Write(work), shards)
     )
-    return [tokenized[_COUNTS], written]
-
-
-class _Tokenize(beam.DoFn):
-    """Keys and texts -> Documents and what was read and left out."""
-
-    def __init__(self, work: _Work):
-        self._work = work
-
-    def setup(self) -> None:
-        self._reader: TextReader = text_reader(self._work.config, self._work.vocabulary)
-
-    def process(self, batch: _Texts) -> Iterator[Any]:
-        keys, texts = batch
-        kept = [row for row, key in enumerate(keys) if key not in self._work.held_out]
-        documents = self._reader.documents(
-            [keys[row] for row in kept], [texts[row] for row in kept], self._work.config.seed
-        )
-        yield documents
-        counts = Counter(
-            read=len(keys),
-            held_out=len(keys) - len(kept),
-            without_tokens=len(kept) - len(documents),
-        )
-        yield beam.pvalue.TaggedOutput(_COUNTS, self._work.totals(counts))
-
-
-class _Write(beam.DoFn):
-    """(shard, Documents) -> what was written, and found right when read again.
-
-    While a thread writes and checks one shard, the next one's rows are made.
-    """
-
-    def __init__(self, work: _Work):
-        self._work = work
-
-    def setup(self) -> None:
-        self._frame = text_reader(self._work.config, self._work.vocabulary).frame
-        self._thread = futures.ThreadPoolExecutor(max_workers=1)
-
-    def start_bundle(self) -> None:
-        self._writing: list[futures.Future[Counter[str]]] = []
-
-    def process(self, element: tuple[int, Iterable[Documents]], shards: int) -> Iterator[_Totals]:
-        shard, parts = element
-        work = self._work
-        path = os.path.join(work.folder, f"data_tfrecord-{shard:05}-of-{shards:05}.gz")
-        documents = Documents.joined(list(parts))
-        seed = f"{work.config.seed} {work.split} {shard}"
-        rows, counts = make_rows(documents, seed, self._frame, work.config)
-        yield work.totals(counts)
-        yield from self._written()
-        self._writing.append(self._thread.submit(write_checked, rows, path, work.held_out))
-
-    def finish_bundle(self) -> Iterator[Any]:
-        yield from map(beam.transforms.window.GlobalWindows.windowed_value, self._written())
-
-    def teardown(self) -> None:
-        self._thread.shutdown()
-
-    def _written(self) -> Iterator[_Totals]:
-        """Waits for the shard that is being written, so that there is never more than one."""
-        while self._writing:
-            yield self._work.totals(self._writing.pop().result())
+    return [tokenized[workers.COUNTS], written]
 
 
 def _copy_vocabulary(source: str, target: str) -> None:
@@ -203,28 +107,3 @@ def _copy_vocabulary(source: str, target: str) -> None:
     for name in (WORDPIECE_FILE, SENTENCEPIECE_FILE):
         if fileio.exists(os.path.join(source, name)):
             fileio.copy(os.path.join(source, name), os.path.join(target, name), overwrite=True)
-
-
-def _shards(documents: int, documents_per_shard: int) -> int:
-    return max(1, round(documents / documents_per_shard))
-
-
-def _divide(documents: Documents, shards: int) -> Iterator[tuple[int, Documents]]:
-    numbers = np.array([shard_of(key, shards) for key in documents.keys], np.int64)
-    for shard in np.unique(numbers).tolist():
-        yield shard, documents.take(np.flatnonzero(numbers == shard))
-
-
-def _read(path: str) -> Iterator[_Texts]:
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("key", "text")}
-    records = tf.data.TFRecordDataset(path, compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        rows = tf.io.parse_example(serialized, spec)
-        yield rows["key"].numpy().tolist(), rows["text"].numpy().tolist()
-
-
-def _sum(counts: Iterable[_Totals]) -> _Totals:
-    total: _Totals = Counter()
-    for part in counts:
-        total.update(part)
-    return total
