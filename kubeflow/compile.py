@@ -11,7 +11,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunnerConfig,
 )
 
-from kubeflow import parameters, steps
+from kubeflow import parameters, steps, training_job
 from kubeflow.places import cluster_inputs, cluster_pretrain_inputs, kubeflow_section
 from pipeline.baseline import BASELINE
 from pipeline.configs import PipelineConfig
@@ -51,6 +51,8 @@ def compile_line(config: PipelineConfig | PretrainConfig) -> tuple[dict[str, Any
     spec["defaultPipelineRoot"] = settings.pipeline_root
     parameters.expose(spec, settings.parameters)
     steps.configure(spec, settings, _UNCACHED)
+    if settings.workers:
+        training_job.hand_over(spec, settings)
     return job, steps.platform_spec(spec, settings)
 
 

@@ -5,9 +5,11 @@ import os
 # Read by native code when it is first loaded, hence before any other import.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import datetime
 import json
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,18 +77,63 @@ def compile_command(
     set_: SetOption = [],  # noqa: B006
 ) -> None:
     """Compile a config's line to a file."""
-    from kubeflow.compile import compile_line, write_ir
-
     settings = _load(config, set_)
     path = output or Path(f"{settings.name}.yaml")
+    pipeline = _compile(config, settings, path)
+    names = ", ".join(sorted(pipeline.parameters))
+    typer.echo(f"{path}: {len(pipeline.tasks)} steps; parameters: {names}")
+
+
+def _compile(config: Path, settings: PipelineConfig | PretrainConfig, path: Path) -> Ir:
+    from kubeflow.compile import compile_line, write_ir
+
     try:
-        job, platform = compile_line(settings)
+        write_ir(*compile_line(settings), path)
     except ConfigError as error:
         raise _wrong(f"{config}: {error}") from None
-    write_ir(job, platform, path)
-    spec = job["pipelineSpec"]
-    names = sorted(spec["root"].get("inputDefinitions", {}).get("parameters", {}))
-    typer.echo(f"{path}: {len(spec['root']['dag']['tasks'])} steps; parameters: {', '.join(names)}")
+    return read_ir(path)
+
+
+@app.command()
+def submit(
+    config: ConfigOption,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run; the pipeline's and the time.")
+    ] = None,
+    vertex: Annotated[
+        str | None,
+        typer.Option(metavar="PROJECT/REGION", help="To Vertex AI Pipelines there instead."),
+    ] = None,
+    parameter: ParameterOption = [],  # noqa: B006
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Compile a config's line and start a run of it."""
+    from kubeflow.submit import submit_to_kubeflow, submit_to_vertex
+
+    settings = _load(config, set_)
+    section = settings.kubeflow
+    if section and section.spec != "2.1" and not vertex:
+        raise _wrong("kubeflow.spec: Kubeflow Pipelines runs spec 2.1; 2.0 is for Vertex")
+    given = _parameters(parameter)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{settings.name}.{'json' if vertex else 'yaml'}")
+        pipeline = _compile(config, settings, path)
+        assert section  # or it would not compile
+        values = {key: _filled(pipeline, given)[key] for key in given}
+        run = name or f"{settings.name} {datetime.datetime.now():%Y-%m-%d %H:%M:%S}"
+        if vertex:
+            project, _, region = vertex.partition("/")
+            started = submit_to_vertex(path, section, run, values, project, region)
+        else:
+            started = submit_to_kubeflow(path, section, run, values)
+    typer.echo(f"run {started}")
+
+
+def _filled(pipeline: Ir, given: dict[str, str]) -> dict[str, Any]:
+    try:
+        return fill_parameters(pipeline, given)
+    except IrError as error:
+        raise _wrong(str(error)) from None
 
 
 @app.command()
@@ -109,9 +156,9 @@ def run_local(
     """
     try:
         pipeline = read_ir(ir)
-        values = fill_parameters(pipeline, _parameters(parameter))
     except IrError as error:
         raise _wrong(str(error)) from None
+    values = _filled(pipeline, _parameters(parameter))
     executor = LocalExecutor(
         pipeline, (root or Path(pipeline.root)).resolve(), _processes(pipeline, fork), _report
     )

@@ -99,6 +99,12 @@ def _restore_uris(output_file: str) -> None:
         json.dump(output, file)
 
 
+def _suffix() -> str:
+    """Of the output file, which only the first of several training workers writes under its own name."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return f".{task['type']}-{task['index']}" if task.get("index") else ""
+
+
 def main(arguments: list[str]) -> None:
     """Runs one executor; arguments are those of `kubeflow_v2_run_executor`, and Beam's."""
     parser = argparse.ArgumentParser()
@@ -117,6 +123,7 @@ def main(arguments: list[str]) -> None:
             os.makedirs(
                 artifact["uri"], exist_ok=True
             )  # executors expect it, the launcher does not
+    executor_input["outputs"]["outputFile"] += _suffix()
     args.json_serialized_invocation_args = json.dumps(executor_input)
     kubeflow_v2_run_executor.main((args, beam_args))
     _restore_uris(executor_input["outputs"]["outputFile"])

@@ -63,15 +63,17 @@ class VolumeConfig(Config):
 
 
 class WorkersConfig(Config):
-    """Training by several processes, as a job of the Kubeflow Training Operator.
+    """Training by several processes: the Trainer hands over to a TFJob of the Kubeflow Training Operator.
 
     Attributes:
         count: workers; each is a pod with the resources of the step Trainer.
-        port: that they talk to each other on.
+        shared: folder on a volume of the section, through which the step and the workers pass files.
+        namespace: of the job; that of the step by default.
     """
 
     count: int = pydantic.Field(ge=2)
-    port: int = pydantic.Field(default=2222, ge=1024, le=65_535)
+    shared: str = pydantic.Field(pattern=r"^/")
+    namespace: str | None = None
 
 
 class ClusterConfig(Config):
@@ -135,6 +137,16 @@ class KubeflowConfig(Config):
     beam_args: tuple[str, ...] = ()
     setup_file: str = "/app/setup.py"
     cluster: ClusterConfig = ClusterConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _workers_share_a_volume(self) -> "KubeflowConfig":
+        paths = [volume.path.rstrip("/") + "/" for volume in self.volumes]
+        if self.workers and not any(f"{self.workers.shared}/".startswith(path) for path in paths):
+            raise ValueError(
+                f"workers.shared {self.workers.shared} is on none of the volumes "
+                f"({', '.join(paths) or 'there are none'}): the workers would not see its files"
+            )
+        return self
 
     def of_step(self, name: str) -> StepConfig:
         """What the step of this id gets."""

@@ -1,0 +1,145 @@
+"""Whole lines from their compiled form: what a cluster would run, on this machine."""
+
+import json
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from end_to_end_world import VOCABULARY, Recorder, make_rows, settings, write_csv
+from test_pretrain_line import pretrain_settings, write_documents
+from tfx import v1 as tfx
+
+from kubeflow.compile import compile_line, write_ir
+from kubeflow.local.executor import LocalExecutor
+from kubeflow.local.ir import fill_parameters, read_ir
+from kubeflow.local.preload import modules_of
+from kubeflow.local.processes import Forked
+from pipeline.configs import PipelineConfig, pushed_versions
+from pipeline.local_runner import LocalRunner
+from pipeline.pretrain_config import PretrainConfig
+from pipeline.run import local_pipeline, new_run_id
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = [row["text"] for row in make_rows(20, seed=5)] + ["", "Ünïcödé hëart"]
+
+
+def section(folder: Path, name: str, **changes: object) -> dict:
+    return {
+        "image": "registry.example/sciformer:1",
+        "pipeline_root": str(folder / name / "root"),
+        "data": str(folder / "data"),
+        "vocabulary": str(folder / "vocab.txt"),
+        "serving": str(folder / name / "serving"),
+        "checkpoints": str(folder / name / "checkpoints"),
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "data").mkdir()
+    write_csv(folder / "data" / "rows.csv", make_rows(400))
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    return folder
+
+
+def run_ir(config, folder: Path, run_id: str = "r", **parameters: str) -> dict:
+    """Compiles to a file, and runs what is in the file."""
+    path = folder / f"{config.name}.yaml"
+    write_ir(*compile_line(config), path)
+    ir = read_ir(path)
+    executor = LocalExecutor(ir, Path(ir.root), Forked(ROOT, modules_of(ir)))
+    return executor.run(run_id, fill_parameters(ir, parameters))
+
+
+def states(runs: dict) -> dict[str, str]:
+    return {name: run.state for name, run in runs.items()}
+
+
+@pytest.fixture(scope="module")
+def config(world):
+    return PipelineConfig.model_validate(settings(world, kubeflow=section(world, "tiny")))
+
+
+@pytest.fixture(scope="module")
+def first(config, world):
+    return run_ir(config, world)
+
+
+def probabilities(model: Path) -> tf.Tensor:
+    signature = tf.saved_model.load(str(model)).signatures["serving_text"]
+    return signature(text=tf.constant(TEXTS))["probabilities"]
+
+
+def test_the_line_ends_in_a_pushed_model(world, first):
+    assert set(states(first).values()) == {"ran"}
+    [pushed] = first["Pusher"].outputs["pushed_model"]
+    assert pushed["metadata"]["pushed"] == 1
+    [version] = pushed_versions(world / "tiny" / "serving")
+    assert pushed["metadata"]["pushed_destination"] == str(version)
+    assert probabilities(version).shape == (len(TEXTS), 3)
+    assert first["Baseline"].outputs["model"][0]["metadata"].get("pushed_version") is None
+
+
+def test_the_model_is_that_of_a_local_run_bit_for_bit(config, world, first):
+    """Of the local graph only what leads to the model is run."""
+    whole, _ = local_pipeline(config)
+    before = whole.components[: [c.id for c in whole.components].index("Trainer") + 1]
+    runner = LocalRunner(new_run_id(), Recorder())
+    runner.run(
+        tfx.dsl.Pipeline(
+            pipeline_name=config.name,
+            pipeline_root=whole.pipeline_info.pipeline_root,
+            components=before,
+            metadata_connection_config=whole.metadata_connection_config,
+        )
+    )
+    assert runner.runs[-1].node == "Trainer", runner.runs[-1].error
+    [model] = runner.runs[-1].outputs["model"]
+    [version] = pushed_versions(world / "tiny" / "serving")
+    tf.debugging.assert_equal(
+        probabilities(Path(model.uri, "Format-Serving")), probabilities(version)
+    )
+
+
+def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world, first):
+    parameters = {"training_epochs": "1", "training_optimizer_learning_rate": "1e-9"}
+    runs = run_ir(config, world, "untrained", **parameters)
+    assert [name for name, state in states(runs).items() if state == "ran"] == [
+        "Trainer",
+        "Baseline",
+        "ServingValidator",
+        "Evaluator",
+        "ModelCard",
+        "Pusher",
+    ]
+    [blessing] = runs["Evaluator"].outputs["blessing"]
+    assert blessing["metadata"]["blessed"] == 0
+    assert "against the" in blessing["metadata"]["reasons"]  # the pushed model is its baseline
+    [baseline] = runs["Baseline"].outputs["model"]
+    [version] = pushed_versions(world / "tiny" / "serving")
+    assert baseline["metadata"]["pushed_version"] == version.name
+    [pushed] = runs["Pusher"].outputs["pushed_model"]
+    assert pushed["metadata"]["pushed"] == 0
+    [trained] = runs["Trainer"].outputs["model"]
+    metrics = json.loads(Path(trained["uri"], "training_metrics.json").read_text())
+    assert len(metrics["epochs"]) == 1
+
+
+def test_pretrain_then_fine_tune(world):
+    write_documents(world / "documents")
+    places = section(world, "tiny_pretrain", data=str(world / "documents"))
+    del places["vocabulary"]
+    pretrain = PretrainConfig.model_validate(pretrain_settings(world, kubeflow=places))
+    assert set(states(run_ir(pretrain, world)).values()) == {"ran"}
+    [backbone] = pushed_versions(world / "tiny_pretrain" / "serving")
+    model = {"pretrained": {"pipeline": "tiny_pretrain", "root": "elsewhere"}, "max_length": 64}
+    places = section(world, "tiny_after", weights=str(backbone), spec="2.0")
+    del places["vocabulary"]
+    after = settings(world, name="tiny_after", model=model, kubeflow=places)
+    runs = run_ir(PipelineConfig.model_validate(after), world)
+    assert set(states(runs).values()) == {"ran"}
+    [pushed] = runs["Pusher"].outputs["pushed_model"]
+    assert pushed["metadata"]["pushed"] == 1

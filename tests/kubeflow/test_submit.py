@@ -1,0 +1,113 @@
+"""What the client sends, to a server that answers as the API of Kubeflow Pipelines does."""
+
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from kubeflow.runner import app
+
+
+@pytest.fixture
+def api():
+    """The server's address, and the requests it got: method, path, JSON."""
+    requests: list[tuple[str, str, dict]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(("GET", self.path, {}))
+            if self.path.startswith("/apis/v2beta1/experiments"):
+                self._answer({"experiments": [], "total_size": 0})
+            else:
+                self._answer({"multi_user": False})
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            requests.append(("POST", self.path, body))
+            name = "experiment_id" if "experiments" in self.path else "run_id"
+            self._answer({name: f"the-{name}", "display_name": body["display_name"]})
+
+        def _answer(self, content: dict) -> None:
+            text = json.dumps(content).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", requests
+    server.shutdown()
+
+
+@pytest.fixture
+def config_file(finetune_config, api, tmp_path) -> Path:
+    cluster = {"host": api[0], "service_account": "runner", "experiment": "papers"}
+    config = finetune_config(cluster=cluster, steps={"Trainer": {"node_selector": {"a": "b"}}})
+    path = tmp_path / "tiny.yaml"
+    path.write_text(config.model_dump_json())
+    return path
+
+
+def test_a_run_is_created(api, config_file):
+    command = ["submit", "-c", str(config_file), "--name", "mine", "-p", "training_epochs=9"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "run the-run_id"
+    [experiment] = [body for _, path, body in api[1] if path.endswith("/experiments") and body]
+    assert experiment["display_name"] == "papers"
+    [run] = [body for _, path, body in api[1] if path.endswith("/runs") and body]
+    assert run["display_name"] == "mine"
+    assert run["experiment_id"] == "the-experiment_id"
+    assert run["service_account"] == "runner"
+    assert run["runtime_config"] == {
+        "parameters": {"training_epochs": 9},
+        "pipeline_root": "gs://bucket/runs",
+    }
+    spec = run["pipeline_spec"]
+    spec = spec.get("pipeline_spec", spec)
+    assert "Trainer" in spec["root"]["dag"]["tasks"]
+    assert '"nodeSelector"' in json.dumps(run["pipeline_spec"])
+
+
+def test_an_unknown_parameter_is_refused_before_anything_is_sent(api, config_file):
+    result = CliRunner().invoke(app, ["submit", "-c", str(config_file), "-p", "epochs=9"])
+    assert result.exit_code == 2
+    assert "the pipeline has no parameter epochs; there is data, training_epochs" in result.output
+    assert api[1] == []
+
+
+def test_spec_2_0_is_not_for_kubeflow(config_file, api):
+    result = CliRunner().invoke(
+        app, ["submit", "-c", str(config_file), "-s", "kubeflow.spec='2.0'"]
+    )
+    assert result.exit_code == 2
+    assert "Kubeflow Pipelines runs spec 2.1" in result.output
+
+
+def test_compile_writes_a_file(config_file, tmp_path):
+    path = tmp_path / "out.yaml"
+    result = CliRunner().invoke(app, ["compile", "-c", str(config_file), "-o", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "parameters: data, training_epochs" in result.output
+    spec, platform = yaml.safe_load_all(path.read_text())
+    assert spec["pipelineInfo"]["name"] == "tiny"
+    assert "kubernetes" in platform["platforms"]
+
+
+def test_a_method_is_two_pipelines(tmp_path):
+    path = tmp_path / "method.yaml"
+    path.write_text(
+        (Path(__file__).resolve().parents[2] / "configs/pubmed_method.yaml").read_text()
+    )
+    result = CliRunner().invoke(app, ["compile", "-c", str(path)])
+    assert result.exit_code == 2
+    assert "give each line a config of its own" in result.output
