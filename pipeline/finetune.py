@@ -5,14 +5,11 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.dsl.components.common.resolver import Resolver
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import Channel
-from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.data_audit.component import DataAudit
 from components.data_validator.component import DataValidator, Texts
-from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
 from components.evaluator.component import Evaluator
 from components.mitigation.component import Mitigation
 from components.model_card.component import ModelCard
@@ -24,10 +21,12 @@ from components.trainer.run_fn import TrainerSettings
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
+from pipeline.baseline import create_baseline
 from pipeline.configs import ModelConfig, PipelineConfig
 from pipeline.earlier_data import create_earlier_data
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
+from pipeline.schema_gen import create_schema_gen
 
 _PREPROCESSING = "components.transform.preprocessing"
 _MAKES_OR_JUDGES = {"data", "model", "mitigation", "training", "tuning", "gate"}
@@ -54,7 +53,7 @@ def create_finetune_pipeline(
     example_gen = create_example_gen(config.data, inputs.data)
     examples, quarantine = example_gen.outputs["examples"], example_gen.outputs["quarantine"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=inputs.schema)
+    schema_gen = create_schema_gen(inputs)
     schema = schema_gen.outputs["schema"]
     # Kubeflow Pipelines has no metadata store to find earlier data in.
     earlier = create_earlier_data(statistics_gen.outputs["statistics"]) if metadata else None
@@ -91,16 +90,11 @@ def create_finetune_pipeline(
     model = trainer.outputs["model"]
     baselines = TextBaselines(examples=examples)
     baselines.add_upstream_node(audit)
-    baseline = Resolver(
-        strategy_class=LatestOtherBlessedModelStrategy,
-        model=Channel(type=Model),
-        model_blessing=Channel(type=ModelBlessing),
-        **{CANDIDATE: model},
-    ).with_id("Baseline")
+    baseline = create_baseline(model, serving_root, has_metadata=metadata is not None)
     evaluator = Evaluator(
         examples=examples,
         model=model,
-        baseline_model=baseline.outputs[MODEL],
+        baseline_model=baseline.outputs["model"],
         schema=schema,
         gate=config.gate,
         baselines=baselines.outputs["baselines"],
