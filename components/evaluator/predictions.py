@@ -79,7 +79,7 @@ class Predictions:
         names = metadata[b"classes"].decode()
         classes = tuple(names.split("\n")) if names else ()
         rows = len(table)
-        labels = np.array(table["label"].to_pylist(), _LABEL_TYPES[task])
+        labels: np.ndarray = np.array(table["label"].to_pylist(), _LABEL_TYPES[task])
         columns = {
             name: np.array(table[name].to_pylist(), object)
             for name in table.column_names
