@@ -17,7 +17,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -55,26 +55,32 @@ Form = tuple[SequenceRows, Plan]
 
 
 class Data:
-    """What PretrainExampleGen makes of PubMed titles with abstracts: packed, one a row, and held out.
+    """What PretrainExampleGen makes of documents: packed, one a row, and held out.
 
     Args:
         objective: "mlm_nsp" or "mlm".
-        count: documents to learn from.
+        reader: the tokenizer.
+        records: documents; the first `held_out` of their shard's order are not learned from.
+        held_out: how many those are.
         folder: for scratch files.
     """
 
-    def __init__(self, objective: Objective, count: int, folder: str):
-        self._objective, self._folder = objective, Path(folder)
-        reader = BertReader(str(fetch("minilm_l6") / "vocab.txt"))
-        records = list(itertools.islice(_records(), count + _EVAL_DOCUMENTS))
+    def __init__(
+        self,
+        objective: Objective,
+        reader: BertReader,
+        records: Sequence[Record],
+        held_out: int,
+        folder: str,
+    ):
+        self._objective, self._folder, self._frame = objective, Path(folder), reader.frame
         keys, texts = ([getattr(r, name).encode() for r in records] for name in ("key", "text"))
         everything = reader.documents(keys, texts, seed=0).in_order()
-        self._frame = reader.frame
         numbers = np.arange(len(everything))
-        train, held_out = numbers[_EVAL_DOCUMENTS:], numbers[:_EVAL_DOCUMENTS]
-        self.packed = self._rows(everything.take(train), packing=True)
-        self.single = self._rows(everything.take(train), packing=False)
-        self.held_out = self._rows(everything.take(held_out), packing=False)
+        train = everything.take(numbers[held_out:])
+        self.packed = self._rows(train, packing=True)
+        self.single = self._rows(train, packing=False)
+        self.held_out = self._rows(everything.take(numbers[:held_out]), packing=False)
 
     def _rows(self, documents: Documents, packing: bool) -> SequenceRows:
         config = PretrainExamplesConfig(
@@ -125,16 +131,16 @@ def _records() -> Iterator[Record]:
 class Contender:
     """A model that learns from one form."""
 
-    def __init__(self, preset: PresetName, masking: Masking, form: Form, seed: int = 0):
+    def __init__(self, config: BackboneConfig, masking: Masking, form: Form, seed: int = 0):
         keras.utils.set_random_seed(seed)
         rows, plan = form
         self._masking, self._strategy = masking, tf.distribute.get_strategy()
-        model = build_pretrainer(BackboneConfig.preset(preset), rows.has_pairs)
-        config = TrainingConfig(optimizer=OptimizerConfig(learning_rate=1e-3), seed=seed)
+        model = build_pretrainer(config, rows.has_pairs)
+        training = TrainingConfig(optimizer=OptimizerConfig(learning_rate=1e-3), seed=seed)
         self.updates_an_epoch = len(plan)
-        optimizer = Optimizer(model, config.optimizer, len(plan))
+        optimizer = Optimizer(model, training.optimizer, len(plan))
         self._updates = Updates(
-            BertPretraining(model), optimizer, LossScale("float32"), config, self._strategy
+            BertPretraining(model), optimizer, LossScale("float32"), training, self._strategy
         )
         self._batches = distribute(self._strategy, MaskedRows(rows, masking, seed), plan)
 
@@ -172,28 +178,29 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=0, help="to train with to the end (0)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    preset, masking = (
-        arguments.preset,
-        Masking(read_vocabulary(fetch("minilm_l6") / "vocab.txt"), MaskingConfig()),
-    )
+    vocabulary = fetch("minilm_l6") / "vocab.txt"
+    config = BackboneConfig.preset(arguments.preset)
+    masking = Masking(read_vocabulary(vocabulary), MaskingConfig())
+    records = list(itertools.islice(_records(), arguments.documents + _EVAL_DOCUMENTS))
     with tempfile.TemporaryDirectory() as folder:
-        data = Data(arguments.objective, arguments.documents, folder)
+        reader = BertReader(str(vocabulary))
+        data = Data(arguments.objective, reader, records, _EVAL_DOCUMENTS, folder)
     print(data)
     forms, rows = data.forms(arguments.rows), []
     if arguments.rounds:
-        made = {name: Contender(preset, masking, form) for name, form in forms.items()}
+        made = {name: Contender(config, masking, form) for name, form in forms.items()}
         rows += _time(made, arguments)
     if arguments.seeds:
         losses = alternate(
             {
                 name: lambda seed, form=form: _trained_loss(
-                    Contender(preset, masking, form, seed), data.held_out
+                    Contender(config, masking, form, seed), data.held_out
                 )
                 for name, form in forms.items()
             },
             arguments.seeds,
         )
-        rows += _compare_losses(losses, arguments)
+        rows += compare_losses(losses, arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -231,9 +238,10 @@ def _time(contenders: dict[str, Contender], arguments: argparse.Namespace) -> li
     return rows
 
 
-def _compare_losses(
+def compare_losses(
     losses: dict[str, list[float]], arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
+    """Prints the losses; gives the rows of the JSON."""
     what = f"{arguments.preset}, {arguments.objective}: eval mlm loss"
     table = Table("", "nats a mask", title=f"{what} after one epoch, {arguments.seeds} seeds")
     for name, values in losses.items():
