@@ -48,7 +48,8 @@ class Client:
         target: "HOST:PORT" of TensorFlow Serving or of the development server.
         model_name: the model's name there.
         transport: "grpc" or "rest".
-        deadline_seconds: of one request of up to 64 texts.
+        deadline_seconds: of one request, its retries included.
+        batch_size: texts a request.
     """
 
     def __init__(
@@ -57,11 +58,15 @@ class Client:
         model_name: str,
         transport: Literal["grpc", "rest"] = "grpc",
         deadline_seconds: float = 60.0,
+        batch_size: int = _BATCH,
     ):
         kinds: dict[str, Callable[[str, str, float], Transport]]
         kinds = {"grpc": GrpcTransport, "rest": RestTransport}
         if transport not in kinds:
             raise ValueError(f"transport: {transport!r} is neither 'grpc' nor 'rest'")
+        if batch_size < 1:
+            raise ValueError(f"batch_size: {batch_size} is less than 1")
+        self._batch_size = batch_size
         self._transport = kinds[transport](target, model_name, deadline_seconds)
 
     def __enter__(self) -> "Client":
@@ -75,14 +80,14 @@ class Client:
         self._transport.close()
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Classifies texts, 64 a request; answers in the order of the texts.
+        """Classifies texts, a batch a request; answers in the order of the texts.
 
         Raises:
             ClientError: with the server's words, or why it could not be reached.
         """
         predictions = []
-        for start in range(0, len(texts), _BATCH):
-            predictions += self._predict_batch(texts[start : start + _BATCH])
+        for start in range(0, len(texts), self._batch_size):
+            predictions += self._predict_batch(texts[start : start + self._batch_size])
         return predictions
 
     def _predict_batch(self, texts: Sequence[str]) -> list[Prediction]:
@@ -111,6 +116,10 @@ def main(
     file: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A file, one text a line.")
     ] = None,
+    deadline: Annotated[
+        float, typer.Option(min=0.001, help="Seconds for a request, its retries included.")
+    ] = 60.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts a request.")] = _BATCH,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Write one JSON object a line, no table.")
     ] = False,
@@ -120,9 +129,9 @@ def main(
         raise typer.BadParameter("give texts or --file, not both")
     quiet_tensorflow()
     try:
-        with Client(target, model, "rest" if rest else "grpc") as client:
+        with Client(target, model, "rest" if rest else "grpc", deadline, batch_size) as client:
             if jsonl:
-                _write_jsonl(client, _lines(text, file))
+                _write_jsonl(client, _lines(text, file), batch_size)
             else:
                 _print_table(client.predict(list(_lines(text, file))))
     except ClientError as error:
@@ -140,10 +149,10 @@ def _lines(texts: list[str] | None, file: Path | None) -> Iterable[str]:
         yield from (line.rstrip("\r\n") for line in source if line.strip())
 
 
-def _write_jsonl(client: Client, texts: Iterable[str]) -> None:
+def _write_jsonl(client: Client, texts: Iterable[str], batch_size: int) -> None:
     """Batch by batch, so that a long input neither waits nor piles up."""
     texts = iter(texts)
-    while batch := list(itertools.islice(texts, _BATCH)):
+    while batch := list(itertools.islice(texts, batch_size)):
         for prediction in client.predict(batch):
             print(json.dumps(dataclasses.asdict(prediction), ensure_ascii=False))
 

@@ -1,31 +1,18 @@
 """How a model server is reached: any signature, over gRPC or REST."""
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 import httpx
 import numpy as np
 
-# UNAVAILABLE is the one answer that means "not processed, ask again": a server starting, stopping
-# or unreachable. grpc.io/docs/guides/retry
-_GRPC_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [{"service": "tensorflow.serving.PredictionService"}],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
-_REST_CONNECT_RETRIES = 3
+from serving.retries import Deadline
+
+# "Not processed, ask again": a server that starts, stops, is out of reach, or has its hands full.
+_GRPC_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_HTTP_AGAIN = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Inputs = Mapping[str, Sequence[str | bytes] | np.ndarray]
 
@@ -76,7 +63,8 @@ class GrpcTransport:
         self._channel = grpc.insecure_channel(
             target,
             options=[
-                ("grpc.service_config", json.dumps(_GRPC_RETRIES)),
+                ("grpc.enable_retries", 0),  # they are made here, alike for both transports
+                ("grpc.max_reconnect_backoff_ms", 1000),
                 ("grpc.enable_http_proxy", 0),  # as httpx with a transport of its own
                 ("grpc.max_receive_message_length", -1),
             ],
@@ -91,13 +79,25 @@ class GrpcTransport:
         for name, values in inputs.items():
             tensor = values if isinstance(values, np.ndarray) else np.array(values, object)
             request.inputs[name].CopyFrom(self._tf.make_tensor_proto(tensor))
-        try:
-            response = self._stub.Predict(request, timeout=self._deadline_seconds)
-        except grpc.RpcError as error:
-            raise ClientError(
-                f"gRPC server {self._target}: {error.code().name}: {error.details()}"
-            ) from error
+        response = self._predict(request)
         return {name: _decoded(self._tf.make_ndarray(t)) for name, t in response.outputs.items()}
+
+    def _predict(self, request: Any) -> Any:
+        deadline = Deadline(self._deadline_seconds)
+        failure: Any = None  # a grpc.RpcError that is a grpc.Call too
+        for _ in deadline.tries():
+            try:
+                return self._stub.Predict(request, timeout=deadline.seconds_left)
+            except grpc.RpcError as error:
+                # The last try ends at the deadline, which says less than the try before.
+                if failure is None or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    failure = error
+                if error.code() not in _GRPC_AGAIN:
+                    break
+        assert failure is not None  # there is at least one try
+        raise ClientError(
+            f"gRPC server {self._target}: {failure.code().name}: {failure.details()}"
+        ) from failure
 
     def close(self) -> None:
         """See Transport.close."""
@@ -110,15 +110,15 @@ class RestTransport:
     Args:
         target: "HOST:PORT" or "http://HOST:PORT".
         model_name: the model's name on the server.
-        deadline_seconds: of connecting, and of each wait for the answer.
+        deadline_seconds: of one request, its retries included.
     """
 
     def __init__(self, target: str, model_name: str, deadline_seconds: float):
         base = target if "://" in target else f"http://{target}"
         self._url = f"{base.rstrip('/')}/v1/models/{model_name}:predict"
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(retries=_REST_CONNECT_RETRIES), timeout=deadline_seconds
-        )
+        self._deadline_seconds = deadline_seconds
+        # A transport of its own: no proxy of the environment.
+        self._client = httpx.Client(transport=httpx.HTTPTransport())
 
     def ask(self, signature_name: str, inputs: Inputs) -> dict[str, np.ndarray]:
         """See Transport.ask."""
@@ -126,15 +126,31 @@ class RestTransport:
             "signature_name": signature_name,
             "inputs": {name: _json_values(values) for name, values in inputs.items()},
         }
-        try:
-            response = self._client.post(self._url, json=body)
-        except httpx.HTTPError as error:
-            raise ClientError(f"{self._url}: {type(error).__name__}: {error}") from error
+        response = self._post(body)
         document = _json_object(response)
         if response.status_code != httpx.codes.OK:
             reason = document.get("error", response.text[:500])
             raise ClientError(f"{self._url}: HTTP {response.status_code}: {reason}")
         return {name: _array(values) for name, values in document["outputs"].items()}
+
+    def _post(self, body: dict) -> httpx.Response:
+        deadline = Deadline(self._deadline_seconds)
+        outcome: httpx.Response | httpx.HTTPError | None = None
+        for _ in deadline.tries():
+            try:
+                outcome = self._client.post(self._url, json=body, timeout=deadline.seconds_left)
+            except httpx.ConnectError as error:  # nothing was sent
+                outcome = error
+            except httpx.HTTPError as error:
+                outcome = outcome or error
+                break
+            else:
+                if outcome.status_code not in _HTTP_AGAIN:
+                    break
+        if isinstance(outcome, httpx.Response):
+            return outcome
+        assert outcome is not None  # there is at least one try
+        raise ClientError(f"{self._url}: {type(outcome).__name__}: {outcome}") from outcome
 
     def close(self) -> None:
         """See Transport.close."""

@@ -1,7 +1,11 @@
 """The client, as a class and as a command, over both transports."""
 
+import contextlib
+import http.server
 import json
+import threading
 from concurrent import futures
+from typing import ClassVar
 
 import grpc
 import pytest
@@ -68,30 +72,96 @@ def test_an_unknown_transport_is_refused():
         Client("127.0.0.1:1", MODEL, "carrier pigeon")
 
 
-class _UnavailableTwice(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self):
-        self.asked = 0
+class _Busy(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Refuses so many requests with a status, then answers nothing."""
+
+    def __init__(self, code, times):
+        self.asked, self._code, self._times = 0, code, times
 
     def Predict(self, request, context):
         self.asked += 1
-        if self.asked < 3:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        if self.asked <= self._times:
+            context.abort(self._code, "not yet")
         return predict_pb2.PredictResponse()
 
 
-def test_unavailable_is_asked_again():
-    service = _UnavailableTwice()
+@contextlib.contextmanager
+def busy(code, times):
+    service = _Busy(code, times)
     server = grpc.server(futures.ThreadPoolExecutor(1))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    with (
-        Client(f"127.0.0.1:{port}", MODEL) as client,
-        pytest.raises(ClientError, match="without classes, label, probabilities"),
-    ):
-        client.predict(["x"])
+    yield service, f"127.0.0.1:{port}"
     server.stop(None)
-    assert service.asked == 3
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+def test_who_has_its_hands_full_is_asked_again(code):
+    with busy(grpc.StatusCode[code], 2) as (service, address):
+        with (
+            Client(address, MODEL) as client,
+            pytest.raises(ClientError, match="without classes, label, probabilities"),
+        ):
+            client.predict(["x"])
+        assert service.asked == 3
+
+
+def test_a_refusal_is_final():
+    with busy(grpc.StatusCode.INVALID_ARGUMENT, 9) as (service, address):
+        with Client(address, MODEL) as client, pytest.raises(ClientError, match="not yet"):
+            client.predict(["x"])
+        assert service.asked == 1
+
+
+def test_retries_end_at_the_deadline_with_the_servers_words():
+    with busy(grpc.StatusCode.UNAVAILABLE, 10**9) as (service, address):
+        with (
+            Client(address, MODEL, deadline_seconds=0.5) as client,
+            pytest.raises(ClientError, match="UNAVAILABLE: not yet"),
+        ):
+            client.predict(["x"])
+        assert service.asked > 1
+
+
+class _BusyHttp(http.server.BaseHTTPRequestHandler):
+    statuses: ClassVar[list[int]] = []
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        status = self.statuses.pop(0)
+        body = b'{"outputs": {}}' if status == 200 else b'{"error": "not yet"}'
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ([429, 503, 200], "without classes, label, probabilities"),
+        ([400, 200], "HTTP 400: not yet"),
+        ([503] * 1000, "HTTP 503: not yet"),
+    ],
+)
+def test_busy_over_rest(statuses, words):
+    _BusyHttp.statuses = list(statuses)
+    with http.server.HTTPServer(("127.0.0.1", 0), _BusyHttp) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}"
+        with (
+            Client(address, MODEL, "rest", deadline_seconds=0.5) as client,
+            pytest.raises(ClientError, match=words),
+        ):
+            client.predict(["x"])
+        server.shutdown()
+    asked = len(statuses) - len(_BusyHttp.statuses)
+    assert asked == {429: 3, 400: 1}.get(statuses[0], asked)
+    assert asked > 1 or statuses[0] == 400
 
 
 def test_command_prints_a_table_of_texts(address, transport):
@@ -119,6 +189,13 @@ def test_command_says_what_went_wrong_and_fails(transport):
     assert result.exit_code == 1
     assert "127.0.0.1:1" in result.output
     assert "Traceback" not in result.output
+
+
+def test_batch_size_is_texts_a_request(address, transport, tmp_path):
+    result = run(address, transport, "--batch-size", "2", "--jsonl", "a", "b", "c")
+    assert [json.loads(line)["text"] for line in result.output.splitlines()] == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="batch_size"):
+        Client(address, MODEL, transport, batch_size=0)
 
 
 def test_command_refuses_texts_and_a_file_together(tmp_path):
