@@ -49,10 +49,10 @@ class AuditedExamples:
 
     @classmethod
     def joined(cls, parts: Sequence["AuditedExamples"]) -> "AuditedExamples":
-        """All examples of at least one part, in the order of their splits and keys."""
+        """All examples of at least one part."""
         names = ("keys", "splits", "labels", "excerpts")
-        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-        return cls(*columns, Sketches.joined([part.sketches for part in parts]))
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**columns, sketches=Sketches.joined([part.sketches for part in parts]))
 
     def __len__(self) -> int:
         return len(self.keys)

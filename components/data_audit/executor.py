@@ -1,6 +1,7 @@
 """The Beam pipeline from raw examples to what is wrong with their splits."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from components.data_audit.pretraining import key_files, pretraining_overlap, se
 from components.data_audit.report import Audit
 from components.near_duplicates.config import NearDuplicateConfig
 
+logger = logging.getLogger("sciformer")
 _READ_BATCH = 1024
 _TEST = "test"
 _Rows = tuple[list[str], list[str], list[str]]  # keys, labels, texts
@@ -75,7 +77,10 @@ class Executor(BeamExecutor):
                 >> beam.Map(_audit, tests, beam.pvalue.AsSingleton(seen), splits, near, pretraining)
                 | "Write" >> beam.Map(lambda audit: audit.write(uri))
             )
-        check(Audit.read(uri), config, uri)
+        audit = Audit.read(uri)
+        for warning in audit.warnings:
+            logger.info("%s", warning)
+        check(audit, config, uri)
 
 
 def _parts(
@@ -86,8 +91,13 @@ def _parts(
         | f"Files[{split}]" >> beam.Create(files)
         | f"Read[{split}]" >> beam.FlatMap(_read)
         | f"Spread[{split}]" >> beam.Reshuffle()
-        | f"Sketch[{split}]" >> beam.Map(lambda rows: AuditedExamples.of(split, *rows, near))
+        | f"Sketch[{split}]" >> beam.Map(_audited, split, near)
     )
+
+
+def _audited(rows: _Rows, split: str, near: NearDuplicateConfig) -> AuditedExamples:
+    keys, labels, texts = rows
+    return AuditedExamples.of(split, keys, labels, texts, near)
 
 
 def _read(path: str) -> Iterator[_Rows]:
