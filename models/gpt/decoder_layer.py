@@ -1,25 +1,24 @@
-"""A GPT-2 decoder layer whose dense layers are one matrix product each, with a cache for generation."""
+"""A GPT-2 decoder layer, with a cache for generation."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from models.dropout import Dropout
-from models.layer_norm import LayerNorm
+from models.transformer_layer import TransformerLayer
 
 LAYER_NORM_EPSILON = 1e-5  # GPT-2's
+_WRITERS = ("attention_output", "feedforward_output")  # into the residual stream
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
-class DecoderLayer(keras.layers.Layer):
+class DecoderLayer(TransformerLayer):
     """Self-attention and a feed-forward network, each with a norm before it and a residual around it
     (Radford et al. 2019, section 2.3).
 
-    The same function as keras_hub.layers.TransformerDecoder with `normalize_first=True` and no encoder, but
-    arranged as in models.encoder_layer. keras-hub's was not taken for two reasons: its cache wants
-    `ops.slice_update`, an XLA operation that model servers may lack, and it trains at 0.9 of the speed on a
-    CPU (4 layers of 256, rows of 256, dropout).
+    The same function as keras_hub.layers.TransformerDecoder with `normalize_first=True` and no encoder.
+    keras-hub's was not taken for two reasons: its cache wants `ops.slice_update`, an XLA operation that model
+    servers may lack, and it trains at 0.9 of the speed on a CPU (4 layers of 256, rows of 256, dropout).
 
     Args:
         intermediate_dim: width of the feed-forward network.
@@ -38,26 +37,9 @@ class DecoderLayer(keras.layers.Layer):
         residual_stddev: float,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.intermediate_dim = intermediate_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
+        super().__init__(intermediate_dim, num_heads, dropout, LAYER_NORM_EPSILON, "tanh", **kwargs)
         self.initializer_stddev = initializer_stddev
         self.residual_stddev = residual_stddev
-
-    def build(self, input_shape: tuple, *_: Any) -> None:
-        """Makes the sublayers for [n, length, hidden] inputs."""
-        hidden, inner = input_shape[-1], self.intermediate_dim
-        read, write = self.initializer_stddev, self.residual_stddev
-        self.attention_layer_norm = self._norm(hidden, "attention_layer_norm")
-        self.attention_qkv = self._dense(hidden, 3 * hidden, read, "attention_qkv")
-        self.attention_output = self._dense(hidden, hidden, write, "attention_output")
-        self.feedforward_layer_norm = self._norm(hidden, "feedforward_layer_norm")
-        self.feedforward_intermediate = self._dense(hidden, inner, read, "feedforward_intermediate")
-        self.feedforward_output = self._dense(inner, hidden, write, "feedforward_output")
-        self.probabilities_dropout = self._dropout("probabilities_dropout")
-        self.attention_dropout = self._dropout("attention_dropout")
-        self.feedforward_dropout = self._dropout("feedforward_dropout")
 
     def call(self, hidden_states: Any, attention_bias: Any, training: bool = False) -> Any:
         """One layer over whole rows.
@@ -71,10 +53,11 @@ class DecoderLayer(keras.layers.Layer):
         Returns:
             float [n, length, hidden].
         """
+        shape = ops.shape(hidden_states)
         x = ops.reshape(hidden_states, (-1, hidden_states.shape[-1]))
-        query, key, value = self._heads(x, *ops.shape(hidden_states)[:2])
+        query, key, value = self.heads(self.attention_layer_norm(x), *shape[:2])
         x = self._finish(x, query, key, value, attention_bias, training)
-        return ops.reshape(x, ops.shape(hidden_states))
+        return ops.reshape(x, shape)
 
     def extend(
         self, hidden_states: Any, attention_bias: Any, keys: Any, values: Any, start: Any
@@ -91,62 +74,28 @@ class DecoderLayer(keras.layers.Layer):
         Returns:
             float [n, length, hidden], and keys and values with the part's own.
         """
+        shape = ops.shape(hidden_states)
         x = ops.reshape(hidden_states, (-1, hidden_states.shape[-1]))
-        query, key, value = self._heads(x, *ops.shape(hidden_states)[:2])
+        query, key, value = self.heads(self.attention_layer_norm(x), *shape[:2])
         keys, values = _written(keys, key, start), _written(values, value, start)
         x = self._finish(x, query, keys, values, attention_bias, training=False)
-        return ops.reshape(x, ops.shape(hidden_states)), keys, values
-
-    def _heads(self, x: Any, n: Any, length: Any) -> list[Any]:
-        """[tokens, hidden] → query, key and value, each [n, heads, length, size]."""
-        size = x.shape[-1] // self.num_heads
-        qkv = self.attention_qkv(self.attention_layer_norm(x))
-        qkv = ops.reshape(qkv, (n, length, 3, self.num_heads, size))
-        return ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
+        return ops.reshape(x, shape), keys, values
 
     def _finish(
         self, x: Any, query: Any, key: Any, value: Any, attention_bias: Any, training: bool
     ) -> Any:
         """[tokens, hidden] → the same after attention and the feed-forward network."""
-        query = query * ops.cast(query.shape[-1] ** -0.5, x.dtype)
-        scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
-        probabilities = ops.softmax(scores + ops.cast(attention_bias, x.dtype))
-        probabilities = self.probabilities_dropout(probabilities, training=training)
-        context = ops.transpose(ops.matmul(probabilities, value), (0, 2, 1, 3))
-        y = self.attention_output(ops.reshape(context, (-1, x.shape[-1])))
-        x = x + self.attention_dropout(y, training=training)
-        y = self.feedforward_intermediate(self.feedforward_layer_norm(x))
-        y = self.feedforward_output(keras.activations.gelu(y, approximate=True))
-        return x + self.feedforward_dropout(y, training=training)
+        x = x + self.attend(query, key, value, attention_bias, training)
+        return x + self.feed_forward(self.feedforward_layer_norm(x), training)
 
-    def _dense(self, inputs: int, outputs: int, stddev: float, name: str) -> keras.layers.Dense:
-        layer = keras.layers.Dense(
-            outputs,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=stddev),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        layer.build((None, inputs))
-        return layer
-
-    def _norm(self, size: int, name: str) -> LayerNorm:
-        layer = LayerNorm(LAYER_NORM_EPSILON, dtype=self.dtype_policy, name=name)
-        layer.build((None, size))
-        return layer
-
-    def _dropout(self, name: str) -> Dropout:
-        return Dropout(self.dropout, dtype=self.dtype_policy, name=name)
-
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
-        """The hidden states' shape."""
-        return input_shape
+    def initializer(self, name: str) -> keras.initializers.Initializer:
+        """See TransformerLayer.initializer."""
+        stddev = self.residual_stddev if name in _WRITERS else self.initializer_stddev
+        return keras.initializers.RandomNormal(stddev=stddev)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return super().get_config() | {
-            "intermediate_dim": self.intermediate_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
             "initializer_stddev": self.initializer_stddev,
             "residual_stddev": self.residual_stddev,
         }

@@ -160,12 +160,15 @@ def test_an_export_holds_nothing_compiled():
     assert not call.get_concrete_function(STATES).graph.as_graph_def().library.function
 
 
-def test_gelus_slope_is_the_derivative():
+@pytest.mark.parametrize("form", ["exact", "tanh"])
+def test_gelus_slope_is_the_derivative(form):
     x = tf.constant(np.linspace(-6, 6, 49).reshape(7, 7), tf.float64)
     np.testing.assert_allclose(
-        tensorflow_ops.gelu(x), keras.activations.gelu(x, approximate=False), atol=1e-7
+        tensorflow_ops.gelu(x, form),
+        keras.activations.gelu(x, approximate=form == "tanh"),
+        atol=1e-7,
     )
-    analytic, numeric = tf.test.compute_gradient(tensorflow_ops.gelu, [x])
+    analytic, numeric = tf.test.compute_gradient(lambda x: tensorflow_ops.gelu(x, form), [x])
     np.testing.assert_allclose(analytic[0], numeric[0], atol=1e-6)
 
 
