@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from components.evaluator.verdict import OVERALL, Comparison, Estimate, Rule, Verdict
 from pipeline.report.formats import whole
@@ -59,14 +59,17 @@ class Answer:
 
 def answer(record: RunRecord) -> Answer:
     """Judges a run by its summary, and explains it by its verdict."""
+    return dataclasses.replace(
+        _outcome(record),
+        figures=_figures(record),
+        comparisons=record.verdict.comparisons if record.verdict else (),
+    )
+
+
+def _outcome(record: RunRecord) -> Answer:
     summary = record.summary
-    verdict = record.verdict
-    measured = {
-        "figures": _figures(record),
-        "comparisons": verdict.comparisons if verdict else (),
-    }
     if summary["error"]:
-        return _stopped(record, measured)
+        return _stopped(record)
     if not (summary["blessing"] or {}).get("blessed"):
         reasons = tuple((summary["blessing"] or {}).get("reasons", ()))
         count = "One rule is" if len(reasons) == 1 else f"{len(reasons)} rules are"
@@ -76,15 +79,13 @@ def answer(record: RunRecord) -> Answer:
             f"{count} not met, so the model was not blessed and nothing was pushed.",
             reasons,
             ("Where it fails is shown below. What was pushed before is served on, unchanged.",),
-            **measured,
         )
     if not summary["pushed"]:
-        return Answer("wait", "Not yet.", "The model is blessed, but was not pushed.", **measured)
+        return Answer("wait", "Not yet.", "The model is blessed, but was not pushed.")
     return Answer(
         "good",
         "Yes.",
-        f"Every rule that blocks is met{_beaten(verdict)}. The model is blessed and pushed.",
-        **measured,
+        f"Every rule that blocks is met{_beaten(record.verdict)}. The model is blessed and pushed.",
     )
 
 
@@ -100,7 +101,7 @@ def _beaten(verdict: Verdict | None) -> str:
     return ", and it is measurably better than the " + " and the ".join(better)
 
 
-def _stopped(record: RunRecord, measured: dict[str, Any]) -> Answer:
+def _stopped(record: RunRecord) -> Answer:
     error = record.summary["error"]
     component = error["component"]
     if record.summary["status"] == "preempted":
@@ -110,7 +111,6 @@ def _stopped(record: RunRecord, measured: dict[str, Any]) -> Answer:
             f"{component} was asked to end while it worked, and saved itself first.",
             (error["message"],),
             ("Give the same command again: it goes on from there.",),
-            **measured,
         )
     log = record.folder.parent / "log.txt"
     return Answer(
@@ -125,7 +125,6 @@ def _stopped(record: RunRecord, measured: dict[str, Any]) -> Answer:
             "When the cause is mended, give the same command again: what was done before is taken from the "
             "cache.",
         ),
-        **measured,
     )
 
 

@@ -26,7 +26,7 @@ _WIDE, _HALF = 9.4, 4.6
 def compared(estimate: Estimate, comparisons: Sequence[Comparison], rule: Rule | None) -> Markup:
     """The candidate beside the others, and the threshold, on one axis."""
     rows = [("this model", estimate, ACCENT, "")]
-    rows += [(one.against, one.other, OTHER, f"   {_ahead(one.difference)}") for one in comparisons]
+    rows += [(one.against, one.other, OTHER, f" · {_ahead(one.difference)}") for one in comparisons]
     metric = name(comparisons[0].metric)
     with drawing(
         "compared", _WIDE, 0.62 + _ROW * len(rows), f"{metric} of this model and the others"
@@ -151,8 +151,17 @@ def _dot(
 ) -> None:
     """A value and its interval; a cross on the axis where there is no value."""
     if estimate.value is None:
-        place = {"transform": axes.get_yaxis_transform()} if not upright else {}
-        axes.plot(0.0, at, marker="x", color=BAD, markersize=size, **place)
+        if upright:
+            axes.plot(at, 0.0, marker="x", color=BAD, markersize=size)
+        else:  # at the left, wherever that is
+            axes.plot(
+                0.0,
+                at,
+                marker="x",
+                color=BAD,
+                markersize=size,
+                transform=axes.get_yaxis_transform(),
+            )
         return
     if estimate.low is not None and estimate.high is not None:
         ends, still = [estimate.low, estimate.high], [at, at]

@@ -5,7 +5,6 @@ from typing import Any
 
 import jinja2
 import yaml
-from markupsafe import Markup
 
 from components.evaluator.verdict import OVERALL, SliceResult, Verdict
 from pipeline.report import metric_plots, run_plots
@@ -102,7 +101,5 @@ def _metric_plots(verdict: Verdict, found: Answer) -> dict[str, Any]:
         plots["coverage"] = metric_plots.coverage(verdict.coverage)
     if verdict.fairness and verdict.fairness.groups:
         attributes = dict.fromkeys(one.attribute for one in verdict.fairness.groups)
-        plots["groups"]: dict[str, Markup] = {
-            a: metric_plots.groups(verdict.fairness.groups, a) for a in attributes
-        }
+        plots["groups"] = {a: metric_plots.groups(verdict.fairness.groups, a) for a in attributes}
     return plots

@@ -82,23 +82,20 @@ class RunRecord:
             raise RunError(f"{folder}: no {SUMMARY_FILE}; the run has not ended, or was killed")
         summary = json.loads(path.read_text())
         reader = _Reader(summary["artifacts"])
-        parts = {
-            "verdict": reader.read("evaluation", VERDICT_FILE, lambda p: Verdict.read(p.parent)),
-            "language_model": reader.json("evaluation", "language_model_evaluation.json"),
-            "history": reader.json("model_run", "history.json"),
-            "audit": reader.json("audit", "audit.json"),
-            "drift": reader.json("anomalies", "drift.json"),
-            "serving": reader.json("blessing", "validation.json"),
-            "lengths": reader.read("post_transform_stats", "FeatureStats.pb", _lengths),
-            "labels": reader.read("statistics", "", _labels) or {},
-        }
         config = folder / CONFIG_FILE
         return cls(
             folder=folder,
             summary=summary,
             config=json.loads(config.read_text()) if config.is_file() else {},
+            verdict=reader.read("evaluation", VERDICT_FILE, lambda path: Verdict.read(path.parent)),
+            language_model=reader.json("evaluation", "language_model_evaluation.json"),
+            history=reader.json("model_run", "history.json"),
+            audit=reader.json("audit", "audit.json"),
+            drift=reader.json("anomalies", "drift.json"),
+            serving=reader.json("blessing", "validation.json"),
+            lengths=reader.read("post_transform_stats", "FeatureStats.pb", _lengths),
+            labels=reader.read("statistics", "", _labels) or {},
             unreadable=tuple(reader.unreadable),
-            **parts,
         )
 
 

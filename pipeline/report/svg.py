@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from lxml import etree
@@ -67,7 +68,7 @@ class Drawing:
         self.figure = figure
         self.svg = Markup("")
 
-    def axes(self, rows: int = 1, columns: int = 1, **settings: object) -> list[Axes]:
+    def axes(self, rows: int = 1, columns: int = 1, **settings: Any) -> list[Axes]:
         """All axes of a grid, row by row."""
         return list(self.figure.subplots(rows, columns, squeeze=False, **settings).flat)
 
