@@ -85,20 +85,21 @@ def _outcome(record: RunRecord) -> Answer:
     return Answer(
         "good",
         "Yes.",
-        f"Every rule that blocks is met{_beaten(record.verdict)}. The model is blessed and pushed.",
+        f"Every rule that blocks is met; the model is blessed and pushed.{_standing(record.verdict)}",
     )
 
 
-def _beaten(verdict: Verdict | None) -> str:
-    """Whom the model surely beats, e.g. ", and it is better than the majority class"."""
-    better = [
-        comparison.against
-        for comparison in (verdict.comparisons if verdict else ())
-        if comparison.difference.low is not None and comparison.difference.low > 0
+def _standing(verdict: Verdict | None) -> str:
+    """Whom the model surely beats, and who surely beats it."""
+    others = verdict.comparisons if verdict else ()
+    better = [one.against for one in others if (one.difference.low or 0) > 0]
+    worse = [one.against for one in others if (one.difference.high or 0) < 0]
+    parts = [
+        f"measurably {word} than the {' and the '.join(names)}"
+        for word, names in (("better", better), ("worse", worse))
+        if names
     ]
-    if not better:
-        return ""
-    return ", and it is measurably better than the " + " and the ".join(better)
+    return f" It is {', but '.join(parts)}." if parts else ""
 
 
 def _stopped(record: RunRecord) -> Answer:

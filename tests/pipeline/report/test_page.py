@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from components.data_audit.report import Audit, Overlap, Pair, PretrainingOverlap
 from components.data_validator.drift import Change, Drift
+from components.evaluator.verdict import Estimate
 from components.near_duplicates.config import NearDuplicateConfig
 from pipeline.__main__ import app
 from pipeline.report.page import render, write_report
@@ -37,6 +38,18 @@ def test_a_good_run_may_be_shipped_and_says_where_it_is(world, good_page):
     [figures] = tree.find_class("figures")
     assert f"{world.right.mean():.3f}" in figures.text_content()
     assert "asked at least 0.3" in figures.text_content()
+
+
+def test_a_good_run_says_too_who_is_better(world, write_run):
+    verdict = bare(make_verdict(world, threshold=0.3))
+    [majority] = make_verdict(world, threshold=0.3).comparisons
+    behind = Estimate(value=-0.1, low=-0.2, high=-0.05)
+    svm = majority.model_copy(update={"against": "TF-IDF + linear SVM", "difference": behind})
+    text = banner(page(write_run(verdict.model_copy(update={"comparisons": (majority, svm)}))))
+    assert (
+        "It is measurably better than the majority class, but measurably worse than the TF-IDF"
+        in text
+    )
 
 
 def test_a_refused_run_says_every_rule_that_is_not_met(world, write_run):
