@@ -129,20 +129,14 @@ class Batcher:
         self._queues = weakref.WeakKeyDictionary()
         self._waiting: dict[int, _Queue] = {}  # queues with a batch, least recently served first
         self._stopped = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"batch-{i}", daemon=True)
-            for i in range(parameters.num_batch_threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for number in range(parameters.num_batch_threads):
+            threading.Thread(target=self._work, name=f"batch-{number}", daemon=True).start()
 
     def stop(self) -> None:
-        """Runs what is queued, then ends the threads."""
+        """Ends the threads, which first run what is queued; does not wait for them."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
 
     def submit(
         self, call: Call, deadline: float | None = None

@@ -54,8 +54,8 @@ class Runner:
         return call.respond(fetched)
 
     def stop(self) -> None:
-        """Ends the threads, after the runs under way."""
-        self._pool.shutdown()
+        """Ends the threads, without waiting for runs whose clients have been let go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         if self._batcher:
             self._batcher.stop()
 

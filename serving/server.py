@@ -8,6 +8,7 @@ configuration; the main thread waits for SIGTERM or SIGINT.
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -80,4 +81,7 @@ def serving(flags: ServerFlags, stop: threading.Event) -> Iterator["Frontend | N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    # Not sys.exit, which waits for all threads: a graph that runs without end has one.
+    os._exit(code)
