@@ -126,6 +126,7 @@ def test_a_gpt_is_pushed_as_a_saved_model_that_writes(documents):
     summary = run(PretrainConfig.model_validate(changed), new_run_id(), Recorder())
     assert summary["error"] is None
     assert summary["blessing"] == {"blessed": True, "reasons": []}
+    assert summary["components"]["ServingValidator"]["state"] == "ran"
     loaded = tf.saved_model.load(summary["pushed"]["path"])
     answer = loaded.signatures["generate"](
         prompt=tf.constant(["The patient had"]),
