@@ -60,6 +60,10 @@ def cluster_pretrain_inputs(config: PretrainConfig) -> PretrainInputs:
     starts_from_weights = config.model.weights is not None
     _require(starts_from_weights == (places.weights is not None), "weights", starts_from_weights)
     vocabulary = places.vocabulary or (f"{places.weights}/vocab.txt" if places.weights else None)
+    is_given = starts_from_weights or bool(config.vocabulary and config.vocabulary.path)
+    if is_given != (vocabulary is not None):
+        reason = "required for a given vocabulary" if is_given else "of no use for a learned one"
+        raise ConfigError([f"kubeflow.vocabulary: the key is {reason}"])
     return PretrainInputs(
         data=places.data,
         schema="",

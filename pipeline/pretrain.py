@@ -49,7 +49,11 @@ def create_pretrain_pipeline(
         quarantine=example_gen.outputs["quarantine"],
         validation=config.validation,
     )
-    vocabulary_gen = VocabularyGen(examples=examples, config=_vocabulary(config, inputs))
+    vocabulary_gen = VocabularyGen(
+        examples=examples,
+        config=_vocabulary(config, inputs),
+        files_fingerprint=inputs.vocabulary_hash or "",
+    )
     vocabulary_gen.add_upstream_node(validator)
     pretrain_example_gen = PretrainExampleGen(
         examples=examples,
@@ -121,4 +125,6 @@ def _serving_validator(
 
 def _vocabulary(config: PretrainConfig, inputs: PretrainInputs) -> VocabularyConfig:
     """What was asked for, or the import of the vocabulary that the weights bring."""
-    return config.vocabulary or VocabularyConfig(path=inputs.vocabulary)
+    if config.vocabulary is None:
+        return VocabularyConfig(path=inputs.vocabulary)
+    return config.vocabulary.model_copy(update={"path": inputs.vocabulary})

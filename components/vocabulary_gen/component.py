@@ -40,6 +40,7 @@ class VocabularyGen(base_beam_component.BaseBeamComponent):
     Args:
         examples: of an ExampleGen, with `text`.
         config: the settings.
+        files_fingerprint: of the vocabulary to import, if it is not to be read here; "" if there is none.
 
     Raises:
         FileNotFoundError: the vocabulary to import is missing.
@@ -48,16 +49,22 @@ class VocabularyGen(base_beam_component.BaseBeamComponent):
     SPEC_CLASS = VocabularyGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
 
-    def __init__(self, examples: types.BaseChannel, config: VocabularyConfig):
-        fingerprints = (
-            hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for path in config.files()
-        )
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        config: VocabularyConfig,
+        files_fingerprint: str | None = None,
+    ):
+        if files_fingerprint is None:
+            files_fingerprint = " ".join(
+                hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for path in config.files()
+            )
         super().__init__(
             VocabularyGenSpec(
                 examples=examples,
                 config=config.model_dump_json(),
                 code_fingerprint=code_fingerprint(executor.__name__),
-                files_fingerprint=" ".join(fingerprints),
+                files_fingerprint=files_fingerprint,
                 vocabulary=types.Channel(type=Vocabulary),
             )
         )

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from end_to_end_world import VOCABULARY, Recorder, make_rows, settings, write_csv
 from test_pretrain_line import pretrain_settings, write_documents
-from tfx import v1 as tfx
+from tfx.dsl.compiler.compiler import Compiler
 
 from kubeflow.compile import compile_line, write_ir
 from kubeflow.local.executor import LocalExecutor
@@ -85,17 +85,11 @@ def test_the_line_ends_in_a_pushed_model(world, first):
 
 def test_the_model_is_that_of_a_local_run_bit_for_bit(config, world, first):
     """Of the local graph only what leads to the model is run."""
-    whole, _ = local_pipeline(config)
-    before = whole.components[: [c.id for c in whole.components].index("Trainer") + 1]
+    graph = Compiler().compile(local_pipeline(config)[0])
+    names = [node.pipeline_node.node_info.id for node in graph.nodes]
+    del graph.nodes[names.index("Trainer") + 1 :]
     runner = LocalRunner(new_run_id(), Recorder())
-    runner.run(
-        tfx.dsl.Pipeline(
-            pipeline_name=config.name,
-            pipeline_root=whole.pipeline_info.pipeline_root,
-            components=before,
-            metadata_connection_config=whole.metadata_connection_config,
-        )
-    )
+    runner.run_with_ir(graph)
     assert runner.runs[-1].node == "Trainer", runner.runs[-1].error
     [model] = runner.runs[-1].outputs["model"]
     [version] = pushed_versions(world / "tiny" / "serving")
