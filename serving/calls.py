@@ -33,7 +33,7 @@ class Call(Protocol):
     api: str
     servable: Servable
     feeds: dict[str, np.ndarray]
-    fetches: Sequence[str]
+    fetches: list[str]
 
     def respond(self, fetched: Sequence[np.ndarray]) -> Any:
         """The response, of the tensors in the order of `fetches`.

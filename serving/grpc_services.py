@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 _MAX_ERROR_LENGTH = 1024  # TensorFlow Serving cuts there: metadata has a size limit
 
-Context = grpc.aio.ServicerContext
-
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
@@ -46,25 +44,25 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._metrics = metrics
 
     async def Predict(
-        self, request: predict_pb2.PredictRequest, context: Context
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Runs a signature on the request's tensors."""
         return await self._counted(PredictRequestCall, request, context)
 
     async def Classify(
-        self, request: classification_pb2.ClassificationRequest, context: Context
+        self, request: classification_pb2.ClassificationRequest, context: grpc.aio.ServicerContext
     ) -> classification_pb2.ClassificationResponse:
         """Classes and scores of tf.Examples."""
         return await self._counted(ClassifyCall, request, context)
 
     async def Regress(
-        self, request: regression_pb2.RegressionRequest, context: Context
+        self, request: regression_pb2.RegressionRequest, context: grpc.aio.ServicerContext
     ) -> regression_pb2.RegressionResponse:
         """A number for each tf.Example."""
         return await self._counted(RegressCall, request, context)
 
     async def MultiInference(
-        self, request: inference_pb2.MultiInferenceRequest, context: Context
+        self, request: inference_pb2.MultiInferenceRequest, context: grpc.aio.ServicerContext
     ) -> inference_pb2.MultiInferenceResponse:
         """Several heads of a model on the same tf.Examples."""
 
@@ -77,7 +75,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return await _answered(answer, context)
 
     async def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: Context
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.aio.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version."""
 
@@ -87,7 +87,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return await _answered(answer, context)
 
     async def _counted(
-        self, make: Callable[[Servable, Any], Call], request: Any, context: Context
+        self, make: Callable[[Servable, Any], Call], request: Any, context: grpc.aio.ServicerContext
     ) -> Any:
         """Makes the request's call and runs it; requests and their time are counted."""
         start = time.monotonic()
@@ -112,7 +112,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self._manager = manager
 
     async def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: Context
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The state of one or all versions."""
 
@@ -122,7 +122,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return await _answered(answer, context)
 
     async def HandleReloadConfigRequest(
-        self, request: model_management_pb2.ReloadConfigRequest, context: Context
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
         """Serves other models, versions or labels from now on."""
 
@@ -210,14 +210,14 @@ def find_servable(manager: ModelManager, spec: model_pb2.ModelSpec) -> Servable:
     )
 
 
-def _deadline(context: Context) -> float | None:
+def _deadline(context: grpc.aio.ServicerContext) -> float | None:
     remaining = context.time_remaining()
     return None if remaining is None else time.monotonic() + remaining
 
 
 async def _answered(
     answer: Callable[[], Awaitable[Any]],
-    context: Context,
+    context: grpc.aio.ServicerContext,
     count: Callable[[str], None] = lambda code: None,
 ) -> Any:
     """The answer, or the call's end with the error's code and words."""

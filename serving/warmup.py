@@ -5,6 +5,8 @@
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import tensorflow as tf
@@ -20,7 +22,7 @@ from serving.servable import Servable
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
 
-_CALLS = {
+_CALLS: dict[str, Callable[[Servable, Any], Call]] = {
     "predict_log": PredictRequestCall,
     "classify_log": ClassifyCall,
     "regress_log": RegressCall,
