@@ -63,8 +63,8 @@ class EncoderLayer(TransformerLayer):
         if attention_bias is None:
             hidden_keys = ops.cast(1 - padding_mask, x.dtype)[:, None, None, :]
             attention_bias = _lowest(x.dtype) * hidden_keys
-        y = self.attend(*self.heads(x, *shape[:2]), attention_bias, training)
-        x = self.attention_layer_norm(x + y)
+        query, key, value = self.heads(x, *shape[:2])
+        x = self.attention_layer_norm(x + self.attend(query, key, value, attention_bias, training))
         x = self.feedforward_layer_norm(x + self.feed_forward(x, training))
         return ops.reshape(x, shape)
 

@@ -187,8 +187,10 @@ def fetch(
 def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
     """Check a config, and that what it names is there; run nothing."""
     settings = _load_runnable(config, set_)
-    is_few_shot = isinstance(settings, FewShotConfig)
-    names = [one.name for one in ([settings] if is_few_shot else _lines(settings))]
+    if isinstance(settings, FewShotConfig):
+        names = [settings.name]
+    else:
+        names = [line.name for line in _lines(settings)]
     typer.echo(f"{config}: valid ({', '.join(names)})")
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +17,8 @@ from components.serving_validator.questions import (
 from models.gpt.text_generator import TextGenerator
 
 _NEW_TOKENS = 16
-_CHANCE = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 20}
-_GREEDY = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "seed": 0}
+_CHANCE: dict[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 20}
+_GREEDY: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "seed": 0}
 
 
 class GeneratorAsker:
