@@ -79,7 +79,7 @@ def validate(model_uri, examples_uri, folder):
         {
             "serving_spec": proto_utils.proto_to_json(serving_spec),
             "validation_spec": proto_utils.proto_to_json(
-                infra_validator_pb2.ValidationSpec(max_loading_time_seconds=60, num_tries=1)
+                infra_validator_pb2.ValidationSpec(max_loading_time_seconds=120, num_tries=1)
             ),
             "examples_split": "eval",
             "num_examples": 3,
