@@ -42,7 +42,7 @@ from pipeline.logs import quiet
 from pipeline.progress import Progress
 
 CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
-RATES = (1e-4, 5e-4)
+RATES = (1e-3, 2e-3)
 _MAX_LENGTH, _EVAL_SHARE = 128, 0.2
 
 Rows = tuple[list[str], list[str]]  # texts, labels
@@ -69,8 +69,8 @@ def main() -> None:
     parser.add_argument("--pretrained", type=Path, required=True)
     parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--labels", type=float, default=0.1, help="share of the labels (0.1)")
-    parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
