@@ -61,7 +61,7 @@ def test_a_run_is_created(api, config_file):
     command = ["submit", "-c", str(config_file), "--name", "mine", "-p", "training_epochs=9"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1] == "run the-run_id"
+    assert "run the-run_id" in result.output.splitlines()
     [experiment] = [body for _, path, body in api[1] if path.endswith("/experiments") and body]
     assert experiment["display_name"] == "papers"
     [run] = [body for _, path, body in api[1] if path.endswith("/runs") and body]
