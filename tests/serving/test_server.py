@@ -105,7 +105,7 @@ def test_ten_swaps_under_load_fail_no_request(tmp_path, push, serve):
 
 
 def test_a_signal_lets_the_request_under_way_end(models_folder):
-    slow = {"signature_name": "slow", "inputs": [3000]}
+    slow = {"signature_name": "slow", "inputs": [10_000]}
     with (
         ServerProcess(models_folder / "toy", "toy") as server,
         futures.ThreadPoolExecutor(1) as pool,
@@ -117,7 +117,7 @@ def test_a_signal_lets_the_request_under_way_end(models_folder):
         time.sleep(0.3)
         os.kill(server.pid, signal.SIGTERM)
         assert server.wait(30) == 0
-        assert under_way.result().json() == {"outputs": [3000.0]}
+        assert under_way.result().json() == {"outputs": [10_000.0]}
         assert "Stopping" in server.log()
 
 
