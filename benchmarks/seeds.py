@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from benchmarks.text_baselines import fit_baselines, read_split
+from components.evaluator import intervals
 from pipeline.config_loader import load_config
 from pipeline.configs import PipelineConfig
 from pipeline.logs import quiet
@@ -32,8 +32,7 @@ METRICS = ("accuracy", "macro_f1")
 
 def mean_interval(values: list[float]) -> tuple[float, float, float]:
     """Mean and its 95 % interval by Student's t, as (mean, low, high); needs two values or more."""
-    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(mean), float(mean - half), float(mean + half)
+    return intervals.known(intervals.mean(np.array(values)))
 
 
 def main() -> None:

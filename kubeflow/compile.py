@@ -13,6 +13,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 
 from kubeflow import parameters, steps, training_job
 from kubeflow.places import cluster_inputs, cluster_pretrain_inputs, kubeflow_section
+from models.whole_file import write_whole_file
 from pipeline.baseline import BASELINE
 from pipeline.configs import PipelineConfig
 from pipeline.finetune import create_finetune_pipeline
@@ -76,7 +77,4 @@ def write_ir(job: dict[str, Any], platform: dict[str, Any], path: Path) -> None:
     else:
         documents = [job["pipelineSpec"], *([platform] if platform else [])]
         text = yaml.safe_dump_all(documents, sort_keys=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.rename(path)
+    write_whole_file(path, text)

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any, Protocol
 
+from models.whole_file import write_whole_file
+
 KEPT_STEPS = 2000  # points of the loss curve; a longer one is thinned out evenly
 
 
@@ -74,11 +76,8 @@ class History:
 
     def write(self, path: Path) -> None:
         """Writes JSON, `{"epochs": […], "steps": […]}`; null stands for a number that is not finite."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
         values = _finite(dataclasses.asdict(self))
-        part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
-        part.rename(path)
+        write_whole_file(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
 
     def replay(self, listener: "Listener", steps_per_epoch: int) -> None:
         """Tells a listener of everything again, in the order in which it happened."""

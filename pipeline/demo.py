@@ -1,5 +1,6 @@
 """The last act of `make demo`: serve the pushed model and ask it about abstracts it never saw."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
+from components.example_files import read_columns
 from pipeline.configs import short_path
 from serving.client import Client
 from serving.process import ServerProcess
@@ -68,9 +70,6 @@ def _example_gen_key(summary: dict[str, Any]) -> str:
 def _test_examples(uri: str, count: int) -> list[tuple[str, str]]:
     """Text and label of the first rows of the test split."""
     files = sorted(tf.io.gfile.glob(f"{uri}/Split-test/*"))
-    rows = []
-    for record in tf.data.TFRecordDataset(files, "GZIP").take(count):
-        feature = tf.train.Example.FromString(record.numpy()).features.feature
-        text, label = (feature[name].bytes_list.value[0].decode() for name in ("text", "label"))
-        rows.append((text, label))
-    return rows
+    columns = next(read_columns(files, ["text", "label"]))
+    rows = zip(columns["text"], columns["label"], strict=True)
+    return [(text.decode(), label.decode()) for text, label in itertools.islice(rows, count)]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
-from scipy import stats
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
+from components.evaluator import intervals
 from components.example_gen.records import Reader, Record
 from components.example_gen.splits import assign_split
 from components.medline_example_gen.executor import MedlineReader
@@ -22,6 +22,7 @@ from components.text_example_gen.executor import TextReader
 from models.gpt.few_shot import FewShotClassifier
 from models.gpt.text_generator import TextGenerator
 from models.language_model import Gpt
+from models.whole_file import write_whole_file
 from pipeline.configs import DataConfig, local_paths
 from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import data_folder
@@ -190,14 +191,10 @@ def _by_svm(few: list[Example], texts: list[str]) -> list[str]:
 
 
 def _interval(values: list[float]) -> dict[str, Any]:
-    mean = float(np.mean(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": values}
+    found = intervals.mean(np.array(values))
+    return {"mean": found.value, "low": found.low, "high": found.high, "seeds": values}
 
 
 def _write(folder: Path, config: FewShotConfig, summary: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("config", config.model_dump(mode="json")), ("summary", summary)):
-        part = folder / f"{name}.part"
-        part.write_text(json.dumps(content, indent=1) + "\n")
-        part.rename(folder / f"{name}.json")
+        write_whole_file(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")

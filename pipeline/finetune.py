@@ -73,17 +73,13 @@ def create_finetune_pipeline(
     )
     audit.add_upstream_node(validator)
     mitigation = _mitigation(config, examples, schema)
-    if mitigation:
-        mitigation.add_upstream_nodes([validator, audit])
-        transform = _transform(
-            config,
-            inputs,
-            mitigation.outputs["mitigated_examples"],
-            mitigation.outputs["mitigated_schema"],
-        )
-    else:
-        transform = _transform(config, inputs, examples, schema)
-        transform.add_upstream_nodes([validator, audit])
+    learned_from = (
+        (mitigation.outputs["mitigated_examples"], mitigation.outputs["mitigated_schema"])
+        if mitigation
+        else (examples, schema)
+    )
+    transform = _transform(config, inputs, *learned_from)
+    (mitigation or transform).add_upstream_nodes([validator, audit])
     settings = _trainer_settings(config, inputs, checkpoint_root)
     tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
     trainer = _trainer(settings, transform, tuner)

@@ -10,6 +10,7 @@ from google.protobuf import text_format
 
 from components.data_audit.config import Pretraining
 from components.data_validator.schema import FeatureKind, build_schema
+from models.whole_file import write_whole_file
 from pipeline.configs import DataConfig, PipelineConfig, PretrainedConfig, RunConfig
 from pipeline.datasets.fetch import fetch
 from pipeline.datasets.registry import DATASETS
@@ -276,14 +277,11 @@ def schema_text(data: DataConfig) -> str:
 
 def _write_schema(config: RunConfig, data: DataConfig) -> Path:
     """The schema under a name made of its content, so that TFX's cache notices a change."""
-    content = schema_text(data).encode()
+    content = schema_text(data)
     folder = Path(config.root, config.name, "schema").resolve()
-    path = folder / hashlib.sha256(content).hexdigest()[:16] / "schema.pbtxt"
+    path = folder / hashlib.sha256(content.encode()).hexdigest()[:16] / "schema.pbtxt"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(content)
-        part.rename(path)
+        write_whole_file(path, content)
     return path
 
 

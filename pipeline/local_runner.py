@@ -12,6 +12,8 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_runner
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.executions import output_artifacts
+
 RAN, CACHED, FAILED = "ran", "cached", "failed"
 
 
@@ -116,17 +118,6 @@ def _published(
     """State and output artifacts of an execution, as MLMD holds them."""
     with store as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
-        events = [
-            event
-            for event in handle.store.get_events_by_execution_ids([execution_id])
-            if event.type == metadata_store_pb2.Event.OUTPUT
-        ]
-        artifacts = {
-            artifact.id: artifact
-            for artifact in handle.store.get_artifacts_by_id([e.artifact_id for e in events])
-        }
-    outputs: dict[str, list[metadata_store_pb2.Artifact]] = {}
-    for event in events:
-        outputs.setdefault(event.path.steps[0].key, []).append(artifacts[event.artifact_id])
+        outputs = output_artifacts(handle.store, execution_id)
     is_cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
     return (CACHED if is_cached else RAN), outputs

@@ -14,6 +14,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from models.preemption import Preempted
+from models.whole_file import write_whole_file
 from pipeline import results
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths
@@ -157,6 +158,4 @@ def _data_fingerprint(runs: list[NodeRun]) -> str | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.rename(path)
+    write_whole_file(path, json.dumps(content, indent=1) + "\n")

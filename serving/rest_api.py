@@ -28,7 +28,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving import grpc_services, json_decode, json_encode, json_examples
-from serving.calls import PredictCall
+from serving.calls import Call, PredictCall
 from serving.errors import ServingError, invalid_argument, resource_exhausted
 from serving.example_calls import ClassifyCall, RegressCall
 from serving.metrics import Metrics
@@ -52,6 +52,27 @@ _GET_PATH = re.compile(
 
 _MAX_VERSION = 2**63 - 1
 _LARGE_BODY = 256 * 1024  # bytes; parsed in a thread, so that other requests need not wait
+
+
+@dataclasses.dataclass(frozen=True)
+class _ExampleMethod:
+    """A method on tf.Examples: its request, its call, and its result as JSON."""
+
+    request: type[message.Message]
+    call: Callable[[Servable, Any], Call]
+    encode: Callable[[Any], bytes]
+
+
+_EXAMPLE_METHODS = {  # by verb
+    "classify": _ExampleMethod(
+        classification_pb2.ClassificationRequest,
+        ClassifyCall,
+        json_examples.from_classifications,
+    ),
+    "regress": _ExampleMethod(
+        regression_pb2.RegressionRequest, RegressCall, json_examples.from_regressions
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,9 +187,10 @@ class _RestApi:
         target = _Target.from_match(match)
         if request.method == "POST":
             body = await self._body(request)
-            make = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
             document = await _off_loop_if_large(len(body), json_decode.parse_json, body)
-            return await make[match["verb"].lower()](target, document, len(body), deadline)
+            if method := _EXAMPLE_METHODS.get(match["verb"].lower()):
+                return await self._on_examples(method, target, document, len(body), deadline)
+            return await self._predict(target, document, len(body), deadline)
         if not target.name:
             raise invalid_argument("Missing model name in request.")
         return self._metadata(target) if match["metadata"] else self._status(target)
@@ -182,19 +204,14 @@ class _RestApi:
         encode = json_encode.to_predictions if in_rows else json_encode.to_outputs
         return await _off_loop_if_large(sum(a.size for a in outputs.values()), encode, outputs)
 
-    async def _classify(self, target: _Target, document: dict, size: int, deadline: float) -> bytes:
-        request = classification_pb2.ClassificationRequest(model_spec=target.spec())
+    async def _on_examples(
+        self, method: _ExampleMethod, target: _Target, document: dict, size: int, deadline: float
+    ) -> bytes:
+        request = method.request(model_spec=target.spec())
         request.model_spec.signature_name = json_decode.signature_name(document)
         request.input.CopyFrom(await _off_loop_if_large(size, json_examples.to_input, document))
-        response = await self._runner.run(ClassifyCall(self._servable(target), request), deadline)
-        return json_examples.from_classifications(response.result)
-
-    async def _regress(self, target: _Target, document: dict, size: int, deadline: float) -> bytes:
-        request = regression_pb2.RegressionRequest(model_spec=target.spec())
-        request.model_spec.signature_name = json_decode.signature_name(document)
-        request.input.CopyFrom(await _off_loop_if_large(size, json_examples.to_input, document))
-        response = await self._runner.run(RegressCall(self._servable(target), request), deadline)
-        return json_examples.from_regressions(response.result)
+        response = await self._runner.run(method.call(self._servable(target), request), deadline)
+        return method.encode(response.result)
 
     def _status(self, target: _Target) -> bytes:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=target.spec())

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx import types
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -18,10 +17,10 @@ from components.data_audit.examples import AuditedExamples
 from components.data_audit.limits import check
 from components.data_audit.pretraining import key_files, pretraining_overlap, seen_keys
 from components.data_audit.report import Audit
+from components.example_files import read_columns
 from components.near_duplicates.config import NearDuplicateConfig
 
 logger = logging.getLogger("sciformer")
-_READ_BATCH = 1024
 _TEST = "test"
 _Rows = tuple[list[str], list[str], list[str]]  # keys, labels, texts
 
@@ -101,17 +100,9 @@ def _audited(rows: _Rows, split: str, near: NearDuplicateConfig) -> AuditedExamp
 
 
 def _read(path: str) -> Iterator[_Rows]:
-    features = {
-        "key": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.string, default_value=""),
-        "text": tf.io.FixedLenFeature([], tf.string),
-    }
-    records = tf.data.TFRecordDataset(path, compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        parsed = tf.io.parse_example(serialized, features)
-        keys, labels, texts = (
-            [value.decode() for value in parsed[name].numpy()] for name in features
-        )
+    names = ("key", "label", "text")
+    for columns in read_columns(path, names, optional=["label"]):
+        keys, labels, texts = ([value.decode() for value in columns[name]] for name in names)
         yield keys, labels, texts
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from tfx.dsl.io import fileio
 
+from components.artifact_file import write_artifact_file
 from components.near_duplicates.config import NearDuplicateConfig
 from models.config import Config
 
@@ -119,10 +120,7 @@ class Audit(Config):
 
     def write(self, uri: str) -> None:
         """Writes `audit.json` into the artifact's folder, whole or not at all."""
-        path = os.path.join(uri, AUDIT_FILE)
-        with fileio.open(path + ".part", "w") as file:
-            file.write(self.model_dump_json(indent=1) + "\n")
-        fileio.rename(path + ".part", path, overwrite=True)
+        write_artifact_file(os.path.join(uri, AUDIT_FILE), self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, uri: str) -> "Audit":

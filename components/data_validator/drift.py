@@ -4,17 +4,17 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.io import fileio
 
+from components.artifact_file import write_artifact_file
 from components.data_validator.config import ValidationConfig
 from components.data_validator.shares import chance, shares
+from components.example_files import read_columns
 from components.vocabulary_gen.measures import count_words, measure
 from models.config import Config
 
 DRIFT_FILE = "drift.json"
-_READ_BATCH = 1024
 _DISTRIBUTIONS = ("label", "length_band")
 NOTHING_EARLIER = "no other data has led to a blessed model: there is nothing to compare with"
 
@@ -79,11 +79,8 @@ class Drift(Config):
 
     def write(self, uri: str) -> None:
         """Writes `drift.json` into the artifact's folder, whole or not at all."""
-        path = os.path.join(uri, DRIFT_FILE)
         fileio.makedirs(uri)
-        with fileio.open(path + ".part", "w") as file:
-            file.write(self.model_dump_json(indent=1) + "\n")
-        fileio.rename(path + ".part", path, overwrite=True)
+        write_artifact_file(os.path.join(uri, DRIFT_FILE), self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, uri: str) -> "Drift | None":
@@ -105,10 +102,8 @@ def text_profile(files: Sequence[str], vocabulary: str) -> TextProfile:
     with fileio.open(vocabulary, "rb") as file:
         pieces_of = measure("wordpiece", file.read()).pieces
     texts = words = pieces = unknown = 0
-    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        batch = tf.io.parse_example(serialized, spec)["text"].numpy().tolist()
+    for columns in read_columns(files, ["text"]):
+        batch = columns["text"]
         found = pieces_of(batch)
         texts += len(batch)
         words += count_words("wordpiece", batch).total()

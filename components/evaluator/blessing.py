@@ -1,14 +1,12 @@
-"""Writes the decision where TFX's Pusher and Resolver look for it."""
+"""Writes the decision, and why, into the blessing artifact."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from tfx import types
 from tfx.components.evaluator import constants
-from tfx.dsl.io import fileio
-from tfx.utils import io_utils
 
+from components.blessing import write_blessing
 from components.evaluator.verdict import Rule, Verdict
 
 REASONS_PROPERTY, RULES_PROPERTY = "reasons", "failed_rules"
@@ -23,10 +21,7 @@ def bless(
     component: str | None,
 ) -> None:
     """Says in the blessing artifact, as TFX's Evaluator does, what was decided, and beyond that why."""
-    blessing.set_string_custom_property(
-        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
-    )
-    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    write_blessing(blessing, model, verdict.blessed)
     if blessed is not None:
         blessing.set_string_custom_property(
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, blessed.uri
@@ -36,19 +31,12 @@ def bless(
         )
     if component:
         blessing.set_string_custom_property("component_id", component)
-    blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSED_KEY,
-        constants.BLESSED_VALUE if verdict.blessed else constants.NOT_BLESSED_VALUE,
-    )
     if not verdict.blessed:
         failed = [_summary(rule) for rule in verdict.rules if rule.blocks and not rule.is_met]
         blessing.set_string_custom_property(
             REASONS_PROPERTY, "\n".join(verdict.reasons)[:_MAX_PROPERTY]
         )
         blessing.set_string_custom_property(RULES_PROPERTY, _fitting(failed))
-    file = constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME
-    fileio.makedirs(blessing.uri)
-    io_utils.write_string_file(str(Path(blessing.uri, file)), "")
 
 
 def _summary(rule: Rule) -> dict[str, Any]:

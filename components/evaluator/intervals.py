@@ -24,18 +24,13 @@ def proportion(hits: int, n: int) -> Estimate:
     """
     if n == 0:
         return UNKNOWN
-    value, low, high = _wilson(hits, n)
-    return Estimate(value=value, low=low, high=high)
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float, float]:
     p, shrunk = hits / n, 1 + _Z**2 / n
     centre = (p + _Z**2 / (2 * n)) / shrunk
     half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / shrunk
     # 0 and 1 are exact, whatever rounding makes of them.
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     high = 1.0 if hits == n else min(1.0, centre + half)
-    return p, low, high
+    return Estimate(value=p, low=low, high=high)
 
 
 def mean(values: np.ndarray) -> Estimate:
@@ -48,26 +43,34 @@ def mean(values: np.ndarray) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def difference_of_proportions(hits_a: int, n_a: int, hits_b: int, n_b: int) -> Estimate:
-    """How far the first of two independent groups is above the second.
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """How far one of two independent values is above the other.
 
-    Newcombe's hybrid score interval (1998, Statistics in Medicine 17:873, method 10).
+    The interval follows from theirs: Zou and Donner (2008, Statistics in Medicine 27:1693). Of two
+    proportions it is Newcombe's hybrid score interval (1998, Statistics in Medicine 17:873, method 10).
 
     Args:
-        hits_a: of `n_a` trials.
-        n_a: size of the first group.
-        hits_b: of `n_b` trials.
-        n_b: size of the second.
+        a: the first, with its 95 % interval.
+        b: the second; if nothing is known of one, nothing is known of the difference.
     """
-    if n_a == 0 or n_b == 0:
+    if UNKNOWN in (a, b):
         return UNKNOWN
-    a, a_low, a_high = _wilson(hits_a, n_a)
-    b, b_low, b_high = _wilson(hits_b, n_b)
+    (a_value, a_low, a_high), (b_value, b_low, b_high) = known(a), known(b)
+    value = a_value - b_value
     return Estimate(
-        value=a - b,
-        low=a - b - math.hypot(a - a_low, b_high - b),
-        high=a - b + math.hypot(a_high - a, b - b_low),
+        value=value,
+        low=value - math.hypot(a_value - a_low, b_high - b_value),
+        high=value + math.hypot(a_high - a_value, b_value - b_low),
     )
+
+
+def known(estimate: Estimate) -> tuple[float, float, float]:
+    """Value, low and high end of an estimate that is not unknown."""
+    value, low, high = estimate.value, estimate.low, estimate.high
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    return value, low, high
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray) -> tuple[Estimate, float]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.config import Config
+from models.whole_file import write_whole_file
 
 VERDICT_FILE, PREDICTIONS_FILE = "verdict.json", "predictions.parquet"
 OVERALL = ""  # the name of the slice that holds every test example
@@ -204,12 +205,14 @@ class Verdict(Config):
     best: tuple[WorstExample, ...] = ()
     seconds: dict[str, float] = {}
 
+    @property
+    def overall(self) -> SliceResult | None:
+        """The metrics of all test examples; None if none were measured."""
+        return next((one for one in self.slices if one.slice == OVERALL), None)
+
     def write(self, folder: str | Path) -> None:
         """Writes `verdict.json`, whole or not at all."""
-        path = Path(folder, VERDICT_FILE)
-        part = path.with_suffix(".part")
-        part.write_text(self.model_dump_json(indent=1) + "\n")
-        part.rename(path)
+        write_whole_file(Path(folder, VERDICT_FILE), self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: str | Path) -> "Verdict":

@@ -7,6 +7,7 @@ import pydantic
 from tfx.dsl.io import fileio
 from tfx.types import artifact
 
+from components.artifact_file import write_artifact_file
 from models.config import Config
 
 REJECTED_PREFIX = "rejected"
@@ -71,10 +72,7 @@ class Counts(Config):
 
 def write_counts(counts: Counts, uri: str) -> None:
     """Writes `counts.json` into the artifact's folder, whole or not at all."""
-    path = os.path.join(uri, _COUNTS_FILE)
-    with fileio.open(path + ".part", "w") as file:
-        file.write(counts.model_dump_json(indent=2) + "\n")
-    fileio.rename(path + ".part", path, overwrite=True)
+    write_artifact_file(os.path.join(uri, _COUNTS_FILE), counts.model_dump_json(indent=2) + "\n")
 
 
 def read_counts(uri: str) -> Counts:

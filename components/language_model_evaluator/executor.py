@@ -9,12 +9,12 @@ import numpy as np
 import sentencepiece
 import tensorflow as tf
 from tfx import types
-from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.artifact_file import write_artifact_file
+from components.blessing import write_blessing
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
 from components.pretrain_trainer.config import PretrainSettings
@@ -57,9 +57,10 @@ class Executor(base_executor.BaseExecutor):
         reasons = gate.failures(metrics)
         evaluation = {"metrics": metrics, "rows": len(rows), "reasons": reasons}
         evaluation_uri = artifact_utils.get_single_uri(output_dict["evaluation"])
-        with fileio.open(os.path.join(evaluation_uri, EVALUATION_FILE), "w") as file:
-            file.write(json.dumps(evaluation, indent=1) + "\n")
-        _bless(artifact_utils.get_single_instance(output_dict["blessing"]), artifact, reasons)
+        path = os.path.join(evaluation_uri, EVALUATION_FILE)
+        write_artifact_file(path, json.dumps(evaluation, indent=1) + "\n")
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        write_blessing(blessing, artifact, not reasons, "\n".join(reasons))
 
 
 def _load(
@@ -100,16 +101,3 @@ def _byte_lengths(tokenizer: bytes) -> np.ndarray:
         )
 
     return np.array([length(i) for i in range(processor.vocab_size())], np.int64)
-
-
-def _bless(blessing: types.Artifact, model: types.Artifact, reasons: list[str]) -> None:
-    blessed = not reasons
-    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
-    with fileio.open(os.path.join(blessing.uri, name), "w") as file:
-        file.write("\n".join(reasons))
-    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
-    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
-    blessing.set_string_custom_property(
-        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
-    )
-    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

@@ -16,6 +16,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from components.artifact_file import write_artifact_file
 from components.beam_executor import BeamExecutor, split_files
 from components.evaluator.fairness.config import AttributeConfig
 from components.mitigation.config import MitigationConfig
@@ -117,10 +118,8 @@ def _write_report(counts: Counter[Cell], weights: dict[Cell, float], folder: str
         {"group": group, "label": label, "examples": n, "weight": weights.get((group, label), 1.0)}
         for (group, label), n in sorted(counts.items())
     ]
-    part = os.path.join(folder, f".part-{REPORT_FILE}")
-    with fileio.open(part, "w") as file:
-        file.write(json.dumps({"cells": cells}, indent=1, ensure_ascii=False) + "\n")
-    fileio.rename(part, os.path.join(folder, REPORT_FILE), overwrite=True)
+    report = json.dumps({"cells": cells}, indent=1, ensure_ascii=False) + "\n"
+    write_artifact_file(os.path.join(folder, REPORT_FILE), report)
 
 
 def _write_schema(source: str, target: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from tfx import types
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
+from components.artifact_file import write_artifact_file
 from components.data_audit.report import Audit
 from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import read_counts
@@ -48,7 +48,7 @@ class Executor(base_executor.BaseExecutor):
         folder = artifact_utils.get_single_uri(output_dict["model_card"])
         card = json.dumps(build_card(facts), indent=1, ensure_ascii=False) + "\n"
         for name, text in ((JSON_FILE, card), (MARKDOWN_FILE, card_text(facts))):
-            _write(os.path.join(folder, name), text)
+            write_artifact_file(os.path.join(folder, name), text)
 
     def _facts(self, single: dict[str, types.Artifact], exec_properties: dict[str, Any]) -> Facts:
         model, trained = read_model(single["model"].uri)
@@ -69,9 +69,3 @@ class Executor(base_executor.BaseExecutor):
             verdict=Verdict.read(single["evaluation"].uri),
             serving_reason=reason,
         )
-
-
-def _write(path: str, text: str) -> None:
-    with fileio.open(path + ".part", "w") as file:
-        file.write(text)
-    fileio.rename(path + ".part", path, overwrite=True)

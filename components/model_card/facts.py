@@ -8,7 +8,7 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from components.data_audit.report import Audit, Overlap
-from components.evaluator.verdict import OVERALL, SliceResult, Verdict
+from components.evaluator.verdict import Verdict
 from components.example_gen.quarantine import Counts
 from components.model_card.config import ModelCardConfig, Origin
 from models.config import ClassifierConfig
@@ -43,11 +43,6 @@ class Facts:
     audit: Audit
     verdict: Verdict
     serving_reason: str
-
-    @property
-    def overall(self) -> SliceResult | None:
-        """The metrics of all test examples."""
-        return next((one for one in self.verdict.slices if one.slice == OVERALL), None)
 
     @property
     def leaked(self) -> Overlap:

@@ -24,7 +24,7 @@ def card_text(facts: Facts) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["estimate"] = _estimate
-    overall = facts.overall
+    overall = facts.verdict.overall
     return environment.get_template("model_card.md.j2").render(
         facts=facts,
         stated=facts.stated,

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.artifact_file import write_artifact_file
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
@@ -159,7 +160,4 @@ def write_report(
             )
         efficiency = found["tokens"] / (found["rows"] * config.max_length)
         report["splits"][split] = {**found, "packing_efficiency": round(efficiency, 4)}
-    path = os.path.join(uri, REPORT_FILE)
-    with fileio.open(path + ".part", "w") as file:
-        file.write(json.dumps(report, indent=2) + "\n")
-    fileio.rename(path + ".part", path, overwrite=True)
+    write_artifact_file(os.path.join(uri, REPORT_FILE), json.dumps(report, indent=2) + "\n")

@@ -11,8 +11,8 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import tensorflow as tf
 
+from components.example_files import read_columns
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_example_gen.documents import Documents
 from components.pretrain_example_gen.held_out import HeldOut
@@ -22,7 +22,6 @@ from components.pretrain_example_gen.text import TextReader, shard_of, text_read
 COUNTS = "counts"  # the output of Tokenize beside the documents
 Texts = tuple[list[bytes], list[bytes]]  # keys, texts
 Totals = Counter[tuple[str, str]]  # by split and name
-_READ_BATCH = 1024
 
 
 class Work:
@@ -131,11 +130,8 @@ def divide(documents: Documents, shards: int) -> Iterator[tuple[int, Documents]]
 
 def read(path: str) -> Iterator[Texts]:
     """Yields batches of a gzipped TFRecord file's keys and texts."""
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("key", "text")}
-    records = tf.data.TFRecordDataset(path, compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        rows = tf.io.parse_example(serialized, spec)
-        yield rows["key"].numpy().tolist(), rows["text"].numpy().tolist()
+    for columns in read_columns(path, ["key", "text"]):
+        yield columns["key"], columns["text"]
 
 
 def sum_counts(counts: Iterable[Totals]) -> Totals:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tfx.dsl.io import fileio
 
+from components.artifact_file import write_artifact_file
 from components.serving_validator.comparison import Comparison
 
 REPORT_FILE = "validation.json"
@@ -49,9 +50,7 @@ class Report:
         }
         path = os.path.join(folder, REPORT_FILE)
         fileio.makedirs(folder)
-        with fileio.open(f"{path}.tmp", "w") as file:
-            file.write(json.dumps(document, indent=1))
-        fileio.rename(f"{path}.tmp", path, overwrite=True)
+        write_artifact_file(path, json.dumps(document, indent=1))
         return path
 
 

@@ -3,9 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-import tensorflow as tf
-
-_READ_BATCH = 1024
+from components.example_files import read_columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +22,7 @@ def read_texts(files: Sequence[str]) -> LabelledTexts:
     """Reads `key`, `text` and `label` of an ExampleGen's files (gzipped TFRecord), in their order."""
     names = ("key", "text", "label")
     columns: dict[str, list[str]] = {name: [] for name in names}
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        parsed = tf.io.parse_example(serialized, spec)
+    for batch in read_columns(files, names):
         for name in names:
-            columns[name] += [value.decode() for value in parsed[name].numpy()]
+            columns[name] += [value.decode() for value in batch[name]]
     return LabelledTexts(columns["key"], columns["text"], columns["label"])

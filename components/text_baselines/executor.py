@@ -8,9 +8,9 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
+from components.artifact_file import write_artifact_file
 from components.beam_executor import split_files
 from components.text_baselines.answers import measure, predict
 from components.text_baselines.baselines import fit_all
@@ -53,7 +53,4 @@ class Executor(base_executor.BaseExecutor):
                 metric: estimate.model_dump() for metric, estimate in measure(predictions).items()
             }
             logger.info("%s: %s", name, metrics[name])
-        path = os.path.join(uri, METRICS_FILE)
-        with fileio.open(path + ".part", "w") as file:
-            file.write(json.dumps(metrics, indent=1) + "\n")
-        fileio.rename(path + ".part", path, overwrite=True)
+        write_artifact_file(os.path.join(uri, METRICS_FILE), json.dumps(metrics, indent=1) + "\n")

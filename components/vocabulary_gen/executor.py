@@ -4,22 +4,23 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx import types
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
+from components.artifact_file import write_artifact_file
 from components.beam_executor import BeamExecutor, split_files
+from components.example_files import read_columns
 from components.vocabulary_gen.config import VocabularyConfig
 from components.vocabulary_gen.learners import learn_bpe, learn_wordpiece
 from components.vocabulary_gen.measures import Kind, count_words, measure
 
 SPLITS = ["train", "eval"]
 REPORT_FILE = "report.json"
-_READ_BATCH = 1024
 _MOST_WORDS = 1_000_000  # of a bundle, before they are given on
 _Totals = Counter[tuple[str, str]]  # by split and name
 
@@ -67,9 +68,8 @@ class Executor(BeamExecutor):
                 )
             else:
                 vocabulary = pipeline | "Given" >> beam.Create([given])
-            _ = vocabulary | "WriteVocabulary" >> beam.Map(
-                _write, os.path.join(uri, config.file_name)
-            )
+            file = os.path.join(uri, config.file_name)
+            _ = vocabulary | "WriteVocabulary" >> beam.Map(partial(write_artifact_file, file))
             totals = [_words(counts[split], split) for split in SPLITS]
             totals += [_pieces(texts[split], split, config.kind, vocabulary) for split in SPLITS]
             _ = (
@@ -77,7 +77,8 @@ class Executor(BeamExecutor):
                 | "AllTotals" >> beam.Flatten()
                 | "SumTotals" >> beam.CombineGlobally(_sum)
                 | "Report" >> beam.Map(_report, beam.pvalue.AsSingleton(vocabulary), config.kind)
-                | "WriteReport" >> beam.Map(_write, os.path.join(uri, REPORT_FILE))
+                | "WriteReport"
+                >> beam.Map(partial(write_artifact_file, os.path.join(uri, REPORT_FILE)))
             )
 
 
@@ -123,10 +124,8 @@ def _texts(pipeline: beam.Pipeline, split: str, files: list[str]) -> beam.PColle
 
 
 def _read(path: str) -> Iterator[list[bytes]]:
-    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
-    records = tf.data.TFRecordDataset(path, compression_type="GZIP")
-    for serialized in records.batch(_READ_BATCH).prefetch(1):
-        yield tf.io.parse_example(serialized, spec)["text"].numpy().tolist()
+    for columns in read_columns(path, ["text"]):
+        yield columns["text"]
 
 
 def _counts(
@@ -181,13 +180,6 @@ def _report(totals: _Totals, vocabulary: bytes, kind: Kind) -> bytes:
         splits[split] = counts
     document = {"kind": kind, "tokens": measure(kind, vocabulary).size, "splits": splits}
     return json.dumps(document, indent=1).encode()
-
-
-def _write(content: bytes, path: str) -> None:
-    """Beside, then renamed, so that nothing half-written is ever visible."""
-    with fileio.open(f"{path}.tmp", "wb") as file:
-        file.write(content)
-    fileio.rename(f"{path}.tmp", path, overwrite=True)
 
 
 def _sum(totals: Iterable[_Totals]) -> _Totals:

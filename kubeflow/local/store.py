@@ -11,6 +11,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from kubeflow.local.executor_input import Artifacts
+from pipeline.executions import output_artifacts
 
 COMPLETE = mlmd.Execution.COMPLETE
 CACHED = mlmd.Execution.CACHED
@@ -126,21 +127,8 @@ class Store:
         return Done(last.last_known_state, self._outputs(last.id))
 
     def _outputs(self, execution_id: int) -> Artifacts:
-        events = [
-            event
-            for event in self._store.get_events_by_execution_ids([execution_id])
-            if event.type == mlmd.Event.OUTPUT
-        ]
-        stored = {
-            one.id: one
-            for one in self._store.get_artifacts_by_id([event.artifact_id for event in events])
-        }
-        outputs: Artifacts = {}
-        for event in events:
-            outputs.setdefault(event.path.steps[0].key, []).append(
-                _runtime(stored[event.artifact_id])
-            )
-        return outputs
+        made = output_artifacts(self._store, execution_id)
+        return {key: [_runtime(one) for one in ones] for key, ones in made.items()}
 
     def artifacts(self, title: str) -> list[dict[str, Any]]:
         """All live artifacts of a type that this pipeline made, the newest first."""

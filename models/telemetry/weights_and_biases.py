@@ -10,6 +10,7 @@ from typing import Any
 
 from models.history import Epoch, History, Step
 from models.telemetry.points import Points, Scalars, epoch_scalars
+from models.whole_file import write_whole_file
 
 logger = logging.getLogger("sciformer.training")
 
@@ -123,10 +124,7 @@ def _start(project: str, folder: Path, settings: dict[str, Any], run_id: str) ->
 
 def _run_id(file: Path) -> str:
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(secrets.token_hex(4))
-        part.rename(file)
+        write_whole_file(file, secrets.token_hex(4))
     return file.read_text()
 
 

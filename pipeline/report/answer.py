@@ -147,7 +147,7 @@ def _figures(record: RunRecord) -> tuple[Figure, ...]:
     verdict = record.verdict
     if verdict is None:
         return _plain_figures(record)
-    metrics = next((s.metrics for s in verdict.slices if s.slice == OVERALL), {})
+    metrics = verdict.overall.metrics if verdict.overall else {}
     rules = {rule.metric: rule for rule in verdict.rules if rule.slice == OVERALL}
     order = list(dict.fromkeys([*(n for n in _FIRST if n in metrics), *rules, *whole(metrics)]))
     shown = [n for n in order if n in metrics][:_MOST_FIGURES]

@@ -4,7 +4,8 @@ import datetime
 import math
 from typing import Any
 
-from components.evaluator.verdict import OVERALL, Estimate, Rule
+from components.evaluator.sentences import slice_name
+from components.evaluator.verdict import Estimate, Rule
 
 NOTHING, _MINUS = "–", "−"
 _SPLITS = ("train", "eval", "test")
@@ -83,11 +84,6 @@ def clip(text: str, length: int = 320) -> str:
 def name(key: str) -> str:
     """A metric's, setting's or reason's name for people."""
     return _NAMES.get(key, key.replace("_", " "))
-
-
-def slice_name(key: str) -> str:
-    """A slice's."""
-    return "all test examples" if key == OVERALL else key
 
 
 def asked(rule: Rule) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import jinja2
 import yaml
 
-from components.evaluator.verdict import OVERALL, SliceResult, Verdict
+from components.evaluator.verdict import OVERALL, Verdict
+from models.whole_file import write_whole_file
 from pipeline.report import metric_plots, run_plots
 from pipeline.report.answer import Answer, answer, pushed_place
 from pipeline.report.formats import FILTERS
@@ -29,9 +30,7 @@ def write_report(folder: Path) -> Path:
         pipeline.report.run_record.RunError: the folder has no summary.
     """
     path = folder / REPORT_FILE
-    part = path.with_suffix(".part")
-    part.write_text(render(RunRecord.read(folder)), encoding="utf-8")
-    part.rename(path)
+    write_whole_file(path, render(RunRecord.read(folder)))
     return path
 
 
@@ -58,13 +57,9 @@ def render(record: RunRecord) -> str:
     )
 
 
-def _overall(verdict: Verdict) -> SliceResult | None:
-    return next((one for one in verdict.slices if one.slice == OVERALL), None)
-
-
 def _main_metric(verdict: Verdict | None) -> str | None:
     """The metric that slices are drawn by."""
-    overall = _overall(verdict) if verdict else None
+    overall = verdict.overall if verdict else None
     if overall is None or not overall.metrics:
         return None
     return next((n for n in _HEADLINE_METRICS if n in overall.metrics), next(iter(overall.metrics)))
@@ -87,7 +82,7 @@ def _plots(record: RunRecord, found: Answer) -> dict[str, Any]:
 
 def _metric_plots(verdict: Verdict, found: Answer) -> dict[str, Any]:
     plots: dict[str, Any] = {}
-    overall, main = _overall(verdict), _main_metric(verdict)
+    overall, main = verdict.overall, _main_metric(verdict)
     if overall and verdict.comparisons and verdict.comparisons[0].metric in overall.metrics:
         metric = verdict.comparisons[0].metric
         alike = [one for one in verdict.comparisons if one.metric == metric]

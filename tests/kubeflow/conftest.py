@@ -1,5 +1,8 @@
-"""Configs with a section for the cluster, whose paths exist nowhere."""
+"""Configs with a section for the cluster, whose paths exist nowhere; a server that stands in for one."""
 
+import http.server
+import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,40 @@ def _container(step: dict) -> dict:
         hook = {"command": ["python", "-c", PRELUDE + step["hook"]], "args": ["{{$}}"]}
         container["lifecycle"] = {"preCacheCheck": hook}
     return container
+
+
+@pytest.fixture(scope="session")
+def serve_json():
+    """A function of two functions, of a GET's path and of a POST's path and JSON, that give the JSON of the
+    answer: starts a server, and returns its address.
+    """
+    servers = []
+
+    def start(get, post) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self._answer(get(self.path))
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self._answer(post(self.path, body))
+
+            def _answer(self, content: dict) -> None:
+                text = json.dumps(content).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()

@@ -1,8 +1,6 @@
 """What the client sends, to a server that answers as the API of Kubeflow Pipelines does."""
 
-import http.server
 import json
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,39 +11,22 @@ from kubeflow.runner import app
 
 
 @pytest.fixture
-def api():
+def api(serve_json):
     """The server's address, and the requests it got: method, path, JSON."""
     requests: list[tuple[str, str, dict]] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requests.append(("GET", self.path, {}))
-            if self.path.startswith("/apis/v2beta1/experiments"):
-                self._answer({"experiments": [], "total_size": 0})
-            else:
-                self._answer({"multi_user": False})
+    def get(path: str) -> dict:
+        requests.append(("GET", path, {}))
+        if path.startswith("/apis/v2beta1/experiments"):
+            return {"experiments": [], "total_size": 0}
+        return {"multi_user": False}
 
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            requests.append(("POST", self.path, body))
-            name = "experiment_id" if "experiments" in self.path else "run_id"
-            self._answer({name: f"the-{name}", "display_name": body["display_name"]})
+    def post(path: str, body: dict) -> dict:
+        requests.append(("POST", path, body))
+        name = "experiment_id" if "experiments" in path else "run_id"
+        return {name: f"the-{name}", "display_name": body["display_name"]}
 
-        def _answer(self, content: dict) -> None:
-            text = json.dumps(content).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", requests
-    server.shutdown()
+    return serve_json(get, post), requests
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Handing the training over to workers."""
 
-import http.server
 import json
-import threading
 from pathlib import Path
 
 import kubernetes_validate
@@ -126,49 +124,30 @@ def test_files_go_to_the_workers_and_come_back(executor_input, tmp_path):
 
 
 @pytest.fixture
-def operator(tmp_path):
+def operator(serve_json, tmp_path):
     """A function of the states that a job goes through: an API server that keeps one job; the jobs it got."""
-    servers = []
 
     def start(*states: str) -> list[dict]:
         jobs: list[dict] = []
         waiting = list(states)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                assert self.path == "/apis/kubeflow.org/v1/namespaces/team/tfjobs"
-                length = int(self.headers["Content-Length"])
-                jobs.append(json.loads(self.rfile.read(length)))
-                self._answer(jobs[-1])
+        def post(path: str, body: dict) -> dict:
+            assert path == "/apis/kubeflow.org/v1/namespaces/team/tfjobs"
+            jobs.append(body)
+            return body
 
-            def do_GET(self):
-                name = jobs[-1]["metadata"]["name"]
-                assert self.path == f"/apis/kubeflow.org/v1/namespaces/team/tfjobs/{name}/status"
-                condition = {"type": waiting.pop(0), "status": "True", "message": "worker 1 died"}
-                self._answer({**jobs[-1], "status": {"conditions": [condition]}})
+        def get(path: str) -> dict:
+            name = jobs[-1]["metadata"]["name"]
+            assert path == f"/apis/kubeflow.org/v1/namespaces/team/tfjobs/{name}/status"
+            condition = {"type": waiting.pop(0), "status": "True", "message": "worker 1 died"}
+            return {**jobs[-1], "status": {"conditions": [condition]}}
 
-            def _answer(self, content: dict) -> None:
-                text = json.dumps(content).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         kubeconfig = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "here",
             "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-            "clusters": [
-                {"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
-            ],
+            "clusters": [{"name": "here", "cluster": {"server": serve_json(get, post)}}],
             "users": [{"name": "me", "user": {}}],
         }
         path = tmp_path / "kubeconfig"
@@ -178,8 +157,6 @@ def operator(tmp_path):
 
     yield start
     client.Configuration.set_default(None)
-    for server in servers:
-        server.shutdown()
 
 
 def test_a_job_is_created_and_waited_for(settings, operator):

@@ -1,14 +1,9 @@
 """The graph as text, and as TFX sees it."""
 
 import pytest
-from google.protobuf import text_format
-from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler.compiler import Compiler
 
 from pipeline.configs import PipelineConfig
-from pipeline.finetune import create_finetune_pipeline
 from pipeline.graph import graph_text
-from pipeline.inputs import find_inputs
 
 BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
 READERS = {
@@ -98,29 +93,15 @@ def test_a_component_comes_after_those_it_reads(make):
         seen.add(name)
 
 
-def compiled(config) -> dict[str, str]:
-    """The compiled graph's nodes, as text by id."""
-    pipeline = create_finetune_pipeline(
-        config,
-        find_inputs(config),
-        "root",
-        "serving",
-        "checkpoints",
-        metadata_store_pb2.ConnectionConfig(),
-    )
-    nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
-    return {node.node_info.id: text_format.MessageToString(node) for node in nodes}
-
-
-def test_the_same_config_gives_the_same_graph(make):
+def test_the_same_config_gives_the_same_graph(compiled, make):
     assert compiled(make()) == compiled(make())
 
 
-def test_transform_waits_for_the_data_validator(make):
+def test_transform_waits_for_the_data_validator(compiled, make):
     assert 'upstream_nodes: "DataValidator"' in compiled(make())["Transform"]
 
 
-def test_nothing_is_learnt_before_the_audit(make):
+def test_nothing_is_learnt_before_the_audit(compiled, make):
     nodes = compiled(make())
     for node in ("Transform", "TextBaselines"):
         assert 'upstream_nodes: "DataAudit"' in nodes[node]
@@ -141,14 +122,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_setting_changes_only_the_components_it_concerns(make, name):
+def test_a_setting_changes_only_the_components_it_concerns(compiled, make, name):
     """What changes nothing in a component's node is taken from the cache."""
     changes, concerned = CHANGES[name]
     before, after = compiled(make()), compiled(make(**changes))
     assert {node for node in before if before[node] != after[node]} == concerned
 
 
-def test_another_vocabulary_at_the_same_path_is_noticed(make, tmp_path):
+def test_another_vocabulary_at_the_same_path_is_noticed(compiled, make, tmp_path):
     before = compiled(make())
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n")
     after = compiled(make())
@@ -171,7 +152,7 @@ def test_a_tuner_stands_before_the_trainer_if_asked(make):
     assert "  ← hyperparameters of Tuner" in found["Trainer"]
 
 
-def test_tuning_changes_only_tuner_and_trainer(make):
+def test_tuning_changes_only_tuner_and_trainer(compiled, make):
     without, with_tuner = compiled(make()), compiled(make(tuning=TUNING))
     assert set(with_tuner) - set(without) == {"Tuner"}
     # Transform's node also names who comes after it.

@@ -6,16 +6,12 @@ from pathlib import Path
 import pydantic
 import pytest
 import yaml
-from google.protobuf import text_format
-from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler.compiler import Compiler
 
 from components.evaluator.fairness.config import FairnessConfig
 from components.mitigation.config import MitigationConfig
 from pipeline.configs import PipelineConfig
-from pipeline.finetune import create_finetune_pipeline
 from pipeline.graph import graph_text
-from pipeline.inputs import InputError, check_inputs, find_inputs
+from pipeline.inputs import InputError, check_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
@@ -44,20 +40,6 @@ def make(tmp_path, monkeypatch):
     return build
 
 
-def nodes(config) -> dict[str, str]:
-    """The compiled graph's nodes, as text by id."""
-    pipeline = create_finetune_pipeline(
-        config,
-        find_inputs(config),
-        "root",
-        "serving",
-        "checkpoints",
-        metadata_store_pb2.ConnectionConfig(),
-    )
-    compiled = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
-    return {node.node_info.id: text_format.MessageToString(node) for node in compiled}
-
-
 def test_stands_before_transform_and_nothing_else_reads_it(make):
     text = graph_text(make(mitigation={"attribute": "sex", "augment": True}))
     blocks = {name: lines for name, *lines in map(str.splitlines, text.split("\n\n"))}
@@ -66,19 +48,19 @@ def test_stands_before_transform_and_nothing_else_reads_it(make):
     assert {"  ← examples of Mitigation", "  ← schema of Mitigation"} <= set(readers["Transform"])
 
 
-def test_not_asked_for_it_is_not_there(make):
-    assert "Mitigation" not in nodes(make())
-    assert 'upstream_nodes: "DataValidator"' in nodes(make())["Transform"]
+def test_not_asked_for_it_is_not_there(compiled, make):
+    assert "Mitigation" not in compiled(make())
+    assert 'upstream_nodes: "DataValidator"' in compiled(make())["Transform"]
 
 
-def test_a_setting_or_another_rule_changes_its_cache_key(make):
+def test_a_setting_or_another_rule_changes_its_cache_key(compiled, make):
     """And the model card's, which holds the settings; what learns sees the other examples."""
-    before = nodes(make(mitigation={"attribute": "sex", "augment": True}))
+    before = compiled(make(mitigation={"attribute": "sex", "augment": True}))
     assert 'upstream_nodes: "DataValidator"' in before["Mitigation"]
-    changed = nodes(make(mitigation={"attribute": "sex", "reweight": True}))
+    changed = compiled(make(mitigation={"attribute": "sex", "reweight": True}))
     assert {node for node in before if before[node] != changed[node]} == {"Mitigation", "ModelCard"}
     gate = {"min_accuracy": 0.5, "fairness": {"attributes": {"sex": {"rule": "sex"}}}}
-    changed = nodes(make(gate=gate, mitigation={"attribute": "sex", "augment": True}))
+    changed = compiled(make(gate=gate, mitigation={"attribute": "sex", "augment": True}))
     assert {node for node in before if before[node] != changed[node]} == {
         *("Mitigation", "Evaluator", "ModelCard")
     }

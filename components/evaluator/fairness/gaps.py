@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from components.evaluator.answers import answers
 from components.evaluator.fairness.config import RATES, FairnessConfig, RateName
 from components.evaluator.fairness.groups import NONE, SEVERAL
-from components.evaluator.intervals import UNKNOWN, proportion
+from components.evaluator.intervals import UNKNOWN, difference, known, proportion
 from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import Estimate, Gap, GroupResult
 
@@ -164,26 +163,6 @@ def _gap_of_pair(
         low_group=pair[1].name,
         difference=difference(first, second),
     )
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """The interval of a − b, of independent known estimates; Newcombe's where theirs are Wilson's."""
-    (a_value, a_low, a_high), (b_value, b_low, b_high) = known(a), known(b)
-    value = a_value - b_value
-    return Estimate(
-        value=value,
-        low=value - math.hypot(a_value - a_low, b_high - b_value),
-        high=value + math.hypot(a_high - a_value, b_value - b_low),
-    )
-
-
-def known(estimate: Estimate) -> tuple[float, float, float]:
-    """Value, low and high end of an estimate that is not unknown."""
-    value, low, high = estimate.value, estimate.low, estimate.high
-    assert value is not None
-    assert low is not None
-    assert high is not None
-    return value, low, high
 
 
 def _mean(rates: list[Estimate], are_independent: bool) -> Estimate:

@@ -13,10 +13,10 @@ from components.evaluator.fairness.gaps import (
     gaps_of,
     group_result,
     is_compared,
-    known,
 )
 from components.evaluator.fairness.groups import Groups
 from components.evaluator.fairness.rules import flip_rule, gap_rule
+from components.evaluator.intervals import known
 from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import Fairness, Gap, GroupResult, Rule
 

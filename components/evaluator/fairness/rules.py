@@ -11,8 +11,7 @@ import numpy as np
 from components.evaluator.answers import answers, shown, worst_first
 from components.evaluator.fairness.config import FairnessConfig, RateName
 from components.evaluator.fairness.counterfactual import Flips
-from components.evaluator.fairness.gaps import known
-from components.evaluator.intervals import UNKNOWN
+from components.evaluator.intervals import UNKNOWN, known
 from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import Estimate, Gap, Rule, WorstExample
 

@@ -24,10 +24,16 @@ def test_a_proportions_interval_is_scipys_wilson(n, share):
     assert found.low <= found.value <= found.high
 
 
+def between(hits_a, n_a, hits_b, n_b):
+    return intervals.difference(
+        intervals.proportion(hits_a, n_a), intervals.proportion(hits_b, n_b)
+    )
+
+
 def test_of_nothing_nothing_is_known():
     nothing = np.zeros(0)
     assert intervals.proportion(0, 0) == UNKNOWN
-    assert intervals.difference_of_proportions(1, 2, 0, 0) == UNKNOWN
+    assert between(1, 2, 0, 0) == UNKNOWN
     assert intervals.paired_difference(nothing.astype(bool), nothing.astype(bool)) == (UNKNOWN, 1.0)
     assert intervals.mean(nothing) == UNKNOWN
     assert intervals.mean(np.array([3.0])) == UNKNOWN
@@ -51,11 +57,9 @@ def test_a_mean_has_students_interval():
 
 def test_newcombes_own_examples():
     """Statistics in Medicine 17:873, table II, method 10, examples (a) and (h)."""
-    found = intervals.difference_of_proportions(56, 70, 48, 80)
+    found = between(56, 70, 48, 80)
     assert (found.value, *ends(found)) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
-    assert ends(intervals.difference_of_proportions(10, 10, 0, 10)) == pytest.approx(
-        (0.6075, 1.0), abs=5e-5
-    )
+    assert ends(between(10, 10, 0, 10)) == pytest.approx((0.6075, 1.0), abs=5e-5)
 
 
 def hits(n, gained, lost):
@@ -78,7 +82,7 @@ def test_pairing_sees_what_two_separate_means_do_not():
     a, b = hits(1000, 15, 3)
     a[-300:] = b[-300:] = False
     paired, p = intervals.paired_difference(a, b)
-    separate = intervals.difference_of_proportions(a.sum(), 1000, b.sum(), 1000)
+    separate = between(a.sum(), 1000, b.sum(), 1000)
     assert paired.low > 0 > separate.low
     assert p < 0.01
 
@@ -146,5 +150,5 @@ def test_the_paired_differences_interval_covers_the_truth(n, gain, loss):
 def test_the_difference_of_groups_interval_covers_the_truth():
     rng = np.random.default_rng(5)
     draws = zip(rng.binomial(80, 0.85, 2000), rng.binomial(150, 0.8, 2000), strict=True)
-    found = [intervals.difference_of_proportions(a, 80, b, 150) for a, b in draws]
+    found = [between(a, 80, b, 150) for a, b in draws]
     assert 0.93 <= covered(found, 0.05) <= 0.97

@@ -8,7 +8,7 @@ from components.evaluator.fairness.config import AttributeConfig, FairnessConfig
 from components.evaluator.fairness.gaps import Decisions, count_groups, gaps_of
 from components.evaluator.fairness.groups import NONE, SEVERAL
 from components.evaluator.fairness.measure import measure_fairness
-from components.evaluator.intervals import difference_of_proportions, proportion
+from components.evaluator.intervals import difference, proportion
 from components.evaluator.predictions import Predictions
 
 BY_SITE = {"site": AttributeConfig(feature="site")}
@@ -106,7 +106,7 @@ def test_the_largest_gap_has_newcombes_interval():
     found, _ = measure_fairness(asked, FairnessConfig(attributes=BY_SITE), no_model)
     gap = next(gap for gap in found.gaps if gap.metric == "accuracy")
     assert (gap.high_group, gap.low_group) == ("x", "y")
-    assert gap.difference == difference_of_proportions(90, 100, 70, 100)
+    assert gap.difference == difference(proportion(90, 100), proportion(70, 100))
     gap = next(gap for gap in found.gaps if gap.metric == "false_negative_rate")
     assert (gap.high_group, gap.low_group) == ("y", "x")
     assert gap.difference.value == pytest.approx(0.2)
@@ -159,7 +159,7 @@ def test_a_limit_is_met_only_if_the_interval_says_so(hits, n, is_met, words):
     _, [rule] = measure_fairness(asked, config, no_model)
     assert (rule.is_met, rule.blocks) == (is_met, True)
     assert (rule.name, rule.threshold) == ("fairness.max_gaps.accuracy", 0.1)
-    assert rule.estimate == difference_of_proportions(hits[0], n, hits[1], n)
+    assert rule.estimate == difference(proportion(hits[0], n), proportion(hits[1], n))
     assert words in rule.sentence
     assert f"of site x ({n} examples)" in rule.sentence
     assert len(rule.worst) == (0 if is_met else 20)

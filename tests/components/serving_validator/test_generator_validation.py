@@ -1,7 +1,6 @@
 """The component on a real, tiny GPT, served by the development server; and that server's own stubs."""
 
-import json
-from pathlib import Path
+import functools
 
 import grpc
 import httpx
@@ -10,12 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny_gpt
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-from tfx.dsl.components.base import base_executor
-from tfx.proto import infra_validator_pb2
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import proto_utils
 
-from components.serving_validator.executor import Executor
 from components.serving_validator.questions import HOSTILE_TEXTS
 from models.gpt.export import export_generator
 from models.language_model import GENERATOR_FOLDER, Gpt
@@ -46,51 +40,19 @@ def model_uri(generator, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def examples_uri(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("examples")
-    (folder / "Split-eval").mkdir()
-    path = str(folder / "Split-eval" / "data_tfrecord-00000-of-00001.gz")
-    with tf.io.TFRecordWriter(path, options="GZIP") as writer:
-        for text in tiny_gpt.TEXTS:
-            example = tf.train.Example()
-            example.features.feature["text"].bytes_list.value.append(text.encode())
-            writer.write(example.SerializeToString())
-    return folder
-
-
-def artifact(kind, uri):
-    made = kind()
-    made.uri = str(uri)
-    return made
-
-
-def validate(model_uri, examples_uri, folder):
-    examples = artifact(standard_artifacts.Examples, examples_uri)
-    examples.split_names = artifact_utils.encode_split_names(["eval"])
-    blessing = artifact(standard_artifacts.InfraBlessing, folder / "blessing")
-    serving_spec = infra_validator_pb2.ServingSpec(
-        tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=["latest"]),
-        local_docker=infra_validator_pb2.LocalDockerConfig(client_base_url="tcp://127.0.0.1:1"),
+def ask(validate, write_examples, tmp_path_factory):
+    """`validate` on some texts."""
+    return functools.partial(
+        validate,
+        examples_uri=write_examples(tmp_path_factory.mktemp("examples"), tiny_gpt.TEXTS),
+        num_examples=3,
+        tolerance=1e-4,
+        max_loading_seconds=120,
     )
-    context = base_executor.BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")
-    Executor(context).Do(
-        {"model": [artifact(standard_artifacts.Model, model_uri)], "examples": [examples]},
-        {"blessing": [blessing]},
-        {
-            "serving_spec": proto_utils.proto_to_json(serving_spec),
-            "validation_spec": proto_utils.proto_to_json(
-                infra_validator_pb2.ValidationSpec(max_loading_time_seconds=120, num_tries=1)
-            ),
-            "examples_split": "eval",
-            "num_examples": 3,
-            "tolerance": 1e-4,
-        },
-    )
-    return blessing, json.loads(Path(blessing.uri, "validation.json").read_text())
 
 
-def test_a_gpt_that_serves_what_it_learned_is_blessed(model_uri, examples_uri, tmp_path):
-    _, report = validate(model_uri, examples_uri, tmp_path)
+def test_a_gpt_that_serves_what_it_learned_is_blessed(model_uri, ask, tmp_path):
+    _, report = ask(model_uri, folder=tmp_path)
     assert report["reason"] == ""
     assert (tmp_path / "blessing" / "INFRA_BLESSED").exists()
     asked = {comparison["path"]: comparison["texts"] for comparison in report["comparisons"]}
@@ -102,21 +64,21 @@ def test_a_gpt_that_serves_what_it_learned_is_blessed(model_uri, examples_uri, t
     }
 
 
-def test_a_gpt_that_serves_something_else_is_not_blessed(generator, examples_uri, tmp_path):
+def test_a_gpt_that_serves_something_else_is_not_blessed(generator, ask, tmp_path):
     """The SavedModel's weights are not those that were kept beside it."""
     folder = tmp_path / "model" / "Format-Serving"
     generator.save(folder / GENERATOR_FOLDER)
     export_generator(tiny_gpt.make_generator(seed=2, **SIZE), str(folder))
-    blessing, report = validate(tmp_path / "model", examples_uri, tmp_path)
+    blessing, report = ask(tmp_path / "model", folder=tmp_path)
     assert (tmp_path / "blessing" / "INFRA_NOT_BLESSED").exists()
     assert "gRPC score, eval rows, text 'the heart fails': log-likelihood" in report["reason"]
     assert all(comparison["mismatches"] for comparison in report["comparisons"])
     assert blessing.get_string_custom_property("reason") == report["reason"]
 
 
-def test_a_model_of_no_known_kind_is_a_reason(examples_uri, tmp_path):
+def test_a_model_of_no_known_kind_is_a_reason(ask, tmp_path):
     (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
-    _, report = validate(tmp_path / "model", examples_uri, tmp_path)
+    _, report = ask(tmp_path / "model", folder=tmp_path)
     assert not report["blessed"]
 
 

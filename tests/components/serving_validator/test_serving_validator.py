@@ -1,19 +1,15 @@
 """The component on a real, tiny classifier, served by the development server."""
 
-import json
-from pathlib import Path
+import functools
 
 import pytest
 import tensorflow as tf
 from tfx import types
 from tfx.components.pusher import executor as pusher_executor
-from tfx.dsl.components.base import base_executor
 from tfx.proto import infra_validator_pb2
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import proto_utils
+from tfx.types import standard_artifacts
 
 from components.serving_validator.component import ServingValidator
-from components.serving_validator.executor import Executor
 from components.serving_validator.questions import HOSTILE_TEXTS
 from models.classifier import ClassifierConfig, TextClassifier
 from models.config import BackboneConfig
@@ -45,11 +41,6 @@ def write_model(folder, trained, exported):
     export_classifier(exported, str(folder / "Format-Serving"))
 
 
-def example(text):
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
-    return tf.train.Example(features=tf.train.Features(feature={"text": feature}))
-
-
 @pytest.fixture(scope="module")
 def model_uri(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
@@ -67,62 +58,28 @@ def wrong_model_uri(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def examples_uri(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("examples")
-    (folder / "Split-eval").mkdir()
-    path = str(folder / "Split-eval" / "data_tfrecord-00000-of-00001.gz")
-    with tf.io.TFRecordWriter(path, options="GZIP") as writer:
-        for text in TEXTS:
-            writer.write(example(text).SerializeToString())
-    return folder
+def examples_uri(write_examples, tmp_path_factory):
+    return write_examples(tmp_path_factory.mktemp("examples"), TEXTS)
 
 
-@pytest.fixture
-def no_docker():
-    """A docker daemon answers nowhere, so that the development server serves."""
-    return infra_validator_pb2.LocalDockerConfig(client_base_url="tcp://127.0.0.1:1")
-
-
-def artifact(kind, uri):
-    made = kind()
-    made.uri = str(uri)
-    return made
-
-
-def validate(model_uri, examples_uri, folder, docker, split="eval", tolerance=1e-5):
-    examples = artifact(standard_artifacts.Examples, examples_uri)
-    examples.split_names = artifact_utils.encode_split_names(["eval"])
-    blessing = artifact(standard_artifacts.InfraBlessing, folder / "blessing")
-    serving_spec = infra_validator_pb2.ServingSpec(
-        tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=["latest"]),
-        local_docker=docker,
+@pytest.fixture(scope="module")
+def ask(validate, examples_uri):
+    """`validate` on these examples."""
+    return functools.partial(
+        validate,
+        examples_uri=examples_uri,
+        num_examples=5,
+        tolerance=1e-5,
+        max_loading_seconds=60,
     )
-    context = base_executor.BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")
-    Executor(context).Do(
-        {"model": [artifact(standard_artifacts.Model, model_uri)], "examples": [examples]},
-        {"blessing": [blessing]},
-        {
-            "serving_spec": proto_utils.proto_to_json(serving_spec),
-            "validation_spec": proto_utils.proto_to_json(
-                infra_validator_pb2.ValidationSpec(max_loading_time_seconds=60, num_tries=1)
-            ),
-            "examples_split": split,
-            "num_examples": 5,
-            "tolerance": tolerance,
-        },
-    )
-    report = json.loads(Path(blessing.uri, "validation.json").read_text())
-    return blessing, report
 
 
 def may_be_pushed(blessing):
     return pusher_executor.Executor().CheckBlessing({"infra_blessing": [blessing]})
 
 
-def test_a_model_that_serves_what_it_learned_is_blessed(
-    model_uri, examples_uri, tmp_path, no_docker
-):
-    blessing, report = validate(model_uri, examples_uri, tmp_path, no_docker)
+def test_a_model_that_serves_what_it_learned_is_blessed(model_uri, ask, tmp_path):
+    blessing, report = ask(model_uri, folder=tmp_path)
     assert (tmp_path / "blessing" / "INFRA_BLESSED").exists()
     assert may_be_pushed(blessing)
     assert blessing.get_string_custom_property("reason") == ""
@@ -139,9 +96,9 @@ def test_a_model_that_serves_what_it_learned_is_blessed(
 
 
 def test_a_model_that_serves_something_else_is_not_blessed_and_the_reason_is_kept(
-    wrong_model_uri, examples_uri, tmp_path, no_docker
+    wrong_model_uri, ask, tmp_path
 ):
-    blessing, report = validate(wrong_model_uri, examples_uri, tmp_path, no_docker)
+    blessing, report = ask(wrong_model_uri, folder=tmp_path)
     assert (tmp_path / "blessing" / "INFRA_NOT_BLESSED").exists()
     assert not may_be_pushed(blessing)
     reason = blessing.get_string_custom_property("reason")
@@ -151,21 +108,19 @@ def test_a_model_that_serves_something_else_is_not_blessed_and_the_reason_is_kep
     assert report["comparisons"][0]["mismatches"]
 
 
-def test_a_server_that_does_not_start_is_a_reason_with_its_log(
-    model_uri, examples_uri, tmp_path, no_docker
-):
+def test_a_server_that_does_not_start_is_a_reason_with_its_log(model_uri, ask, tmp_path):
     broken = tmp_path / "broken"
     classifier(seed=1).save(broken / "classifier")
     (broken / "Format-Serving").mkdir()
     (broken / "Format-Serving" / "saved_model.pb").write_bytes(b"\x0a\x7fcut")
-    blessing, report = validate(broken, examples_uri, tmp_path, no_docker)
+    blessing, report = ask(broken, folder=tmp_path)
     assert not may_be_pushed(blessing)
     assert "ServerFailed" in report["reason"]
     assert "Can't parse" in report["reason"]
 
 
-def test_a_split_that_is_not_there_is_a_reason(model_uri, examples_uri, tmp_path, no_docker):
-    blessing, report = validate(model_uri, examples_uri, tmp_path, no_docker, split="test")
+def test_a_split_that_is_not_there_is_a_reason(model_uri, ask, tmp_path):
+    blessing, report = ask(model_uri, folder=tmp_path, split="test")
     assert not may_be_pushed(blessing)
     assert "test" in report["reason"]
 
