@@ -97,7 +97,7 @@ def _example(predictions: Predictions, given: Answers, row: int) -> WorstExample
         names = f"{label:g}", f"{predicted:g}"
     return WorstExample(
         key=predictions.keys[row],
-        text=predictions.read[row],
+        text=predictions.full_texts[row],
         label=names[0],
         predicted=names[1],
         confidence=_number(given.confidence[row]),

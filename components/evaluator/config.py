@@ -56,8 +56,8 @@ class GateConfig(Config):
         min_examples: a slice of fewer informs, but blocks nothing.
         against_blessed: what is asked of the accuracy (of numbers, of the absolute error) compared with the
             latest blessed model's.
-        against_svm: likewise with that of a TF-IDF + linear SVM (of numbers, ridge) on the same training rows,
-            if given.
+        against_svm: likewise with that of a TF-IDF + linear SVM (of numbers, ridge) on the same training
+            rows, if given.
         fairness: groups that are compared, and how far apart they may be.
     """
 

@@ -46,7 +46,7 @@ class Predictions:
         return len(self.keys)
 
     @property
-    def read(self) -> np.ndarray:
+    def full_texts(self) -> np.ndarray:
         """Str [n], all that the model read: the text, or both of a pair with a line break between."""
         pairs = self.pairs
         return self.texts if pairs is None else self.texts + "\n" + pairs

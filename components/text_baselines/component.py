@@ -22,7 +22,7 @@ class TextBaselinesSpec(ComponentSpec):
 
 
 class TextBaselines(base_component.BaseComponent):
-    """What a model has to beat: the majority class, and TF-IDF with a linear SVM; of numbers the mean, and ridge.
+    """What a model has to beat: the majority class and a linear SVM on TF-IDF; of numbers the mean and ridge.
 
     Both learn from the train split that the model learns from, and answer for the test split that it is
     judged on. The output `baselines` holds for each, `majority` and `tfidf_svm` or `mean` and `tfidf_ridge`,

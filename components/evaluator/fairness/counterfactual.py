@@ -63,7 +63,7 @@ def measure_flips(
     worst = [
         (
             before.keys[i],
-            before.read[i],
+            before.full_texts[i],
             swapped[touched[i]],
             _names(predictions.classes, said_before[i]),
             _names(predictions.classes, said_after[i]),

@@ -46,7 +46,7 @@ def measure_fairness(
     flips: list[Flips] = []
     rules: list[Rule] = []
     for name, attribute in config.attributes.items():
-        groups = Groups(attribute).of_all(predictions.read, predictions.features)
+        groups = Groups(attribute).of_all(predictions.full_texts, predictions.features)
         counts = count_groups(decisions, groups)
         results += [group_result(name, each, config, classes) for each in counts]
         compared = tuple(each for each in counts if is_compared(each, config))
