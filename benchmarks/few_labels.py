@@ -2,10 +2,11 @@
 
 `python -m benchmarks.few_labels --pretrained NAME=FOLDER … [--random FOLDER] --seeds 5`
 
-FOLDER is a Hugging Face folder, as the pretraining line pushes it. Encoders are fine-tuned, each from its own
-weights, and with `--random` also one of the same size from random weights, and TF-IDF with a linear SVM is fitted,
-all on the same labels: each seed draws a tenth of the training abstracts, a fifth of it to choose the epoch and the
-learning rate by. The test abstracts (PMID % 5 == 0) are always the same, and none of them was pretrained on.
+FOLDER is a Hugging Face folder, as the pretraining line pushes it. Encoders are fine-tuned, each from its
+own weights, with `--random` also one of that size from random weights, and TF-IDF with a linear SVM is
+fitted, all on the same labels: each seed draws a tenth of the training abstracts, a fifth of it to choose the
+epoch and the learning rate by. The test abstracts (PMID % 5 == 0) are always the same, and none of them was
+pretrained on.
 """
 
 import os
