@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from serving.batching import BatchingParameters
-from serving.config_files import read_batching_parameters, read_monitoring_config
+from serving.config_files import read_batching_parameters, read_monitoring_config, read_ssl_config
 from serving.flags import parse_flags
 from serving.metrics import PATH as METRICS_PATH
 
@@ -307,6 +307,20 @@ def test_the_health_check_of_compose(deployed, name, is_healthy):
     command = [word.replace("$$", "$").replace("/8501", f"/{port}") for word in command]
     done = subprocess.run(command, env={"MODEL_NAME": name}, timeout=60, capture_output=True)
     assert (done.returncode == 0) == is_healthy, done.stderr
+
+
+def test_the_documented_tls_lines_keep_key_and_certificate(tmp_path):
+    keys = {"tls.key": "-----BEGIN PRIVATE KEY-----\nMIIE+/=\n-----END PRIVATE KEY-----\n"}
+    keys["tls.crt"] = keys["tls.key"].replace("PRIVATE KEY", "CERTIFICATE") * 2  # a chain
+    for name, text in keys.items():
+        (tmp_path / name).write_text(text)
+    [block] = re.findall(
+        r"```sh\n(line.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL
+    )
+    here = "".join(line for line in block.splitlines(True) if not line.startswith("kubectl "))
+    subprocess.run(["bash", "-ec", here], cwd=tmp_path, check=True)
+    config = read_ssl_config(str(tmp_path / "ssl.config"))
+    assert {"tls.key": config.server_key, "tls.crt": config.server_cert} == keys
 
 
 def test_paths_that_the_documents_name_exist():
