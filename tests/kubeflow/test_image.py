@@ -133,8 +133,8 @@ def image(stages):
         pytest.skip("the image has stack B, which does not run here")
     if not UV_CACHE.is_dir():
         pytest.skip("uv has no cache here, and the test shall not need a network")
-    # Not tmp_path, which is kept for a while: this has some gigabytes.
-    with tempfile.TemporaryDirectory() as folder:
+    # Not tmp_path, which is kept for a while and may be in memory: this has some gigabytes.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         os.chmod(folder, 0o755)  # the image's user must get through
         app = Path(folder, "app")
         app.mkdir()
