@@ -81,9 +81,9 @@ class TransformerLayer(keras.layers.Layer):
             float [tokens, hidden].
         """
         scale = ops.cast(query.shape[-1] ** -0.5, query.dtype)
-        if training:  # scaled where it is smallest
+        if training:
             scores = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
-        else:  # in the order that oneDNN does in one pass
+        else:  # product, scale and bias in one pass: TensorFlow fuses them, in this order only
             scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) * scale
         probabilities = ops.softmax(scores + ops.cast(bias, scores.dtype))
         probabilities = self.probabilities_dropout(probabilities, training=training)
@@ -101,7 +101,7 @@ class TransformerLayer(keras.layers.Layer):
         if training and keras.backend.backend() == "tensorflow":
             return tensorflow_ops.gelu(x, self.gelu_form)
         if self.gelu_form == "exact":
-            # Keras's own, in the order that TensorFlow fuses with the product before it.
+            # As Keras's own, in the order that TensorFlow fuses with the product before it.
             return x * (0.5 * (1.0 + ops.erf(x * math.sqrt(0.5))))
         return keras.activations.gelu(x, approximate=True)
 
