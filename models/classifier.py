@@ -11,6 +11,7 @@ import tensorflow as tf
 from models import heads
 from models.backbone import SEGMENT_IDS, build_backbone
 from models.config import ClassifierConfig
+from models.length_buckets import LengthBuckets
 from models.tokenizer import BertTokenizer, read_vocabulary
 
 _CONFIG, _VOCABULARY, _WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
@@ -46,6 +47,9 @@ class TextClassifier:
             raise ValueError("a classifier of pairs needs a backbone that was built with separator")
         self.backbone = backbone
         self.model = _with_head(self.backbone, config)
+        self._by_length = LengthBuckets(
+            lambda rows: self.model(pad(rows), training=False), config.num_outputs
+        )
         texts = [tf.TensorSpec([None], tf.string)] * (2 if config.pairs else 1)
         self._predict = tf.function(self._answers, input_signature=texts, autograph=False)
 
@@ -65,7 +69,7 @@ class TextClassifier:
         if (pairs is not None) != self.config.pairs:
             reads = "pairs of texts" if self.config.pairs else "one text at a time"
             raise ValueError(f"this model reads {reads}")
-        return self.model(pad(self.tokenizer(texts, pairs)), training=False)
+        return self._by_length(self.tokenizer(texts, pairs))
 
     def answers(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None

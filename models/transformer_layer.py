@@ -1,5 +1,6 @@
 """What the encoder's and the decoder's layers share: dense layers that are one matrix product each."""
 
+import math
 from typing import Any
 
 import keras
@@ -79,8 +80,11 @@ class TransformerLayer(keras.layers.Layer):
         Returns:
             float [tokens, hidden].
         """
-        query = query * ops.cast(query.shape[-1] ** -0.5, query.dtype)
-        scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
+        scale = ops.cast(query.shape[-1] ** -0.5, query.dtype)
+        if training:
+            scores = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
+        else:  # product, scale and bias in one pass: TensorFlow fuses them, in this order only
+            scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) * scale
         probabilities = ops.softmax(scores + ops.cast(bias, scores.dtype))
         probabilities = self.probabilities_dropout(probabilities, training=training)
         context = ops.transpose(ops.matmul(probabilities, value), (0, 2, 1, 3))
@@ -96,7 +100,10 @@ class TransformerLayer(keras.layers.Layer):
     def _gelu(self, x: Any, training: bool) -> Any:
         if training and keras.backend.backend() == "tensorflow":
             return tensorflow_ops.gelu(x, self.gelu_form)
-        return keras.activations.gelu(x, approximate=self.gelu_form == "tanh")
+        if self.gelu_form == "exact":
+            # As Keras's own, in the order that TensorFlow fuses with the product before it.
+            return x * (0.5 * (1.0 + ops.erf(x * math.sqrt(0.5))))
+        return keras.activations.gelu(x, approximate=True)
 
     def _dense(self, inputs: int, outputs: int, name: str) -> keras.layers.Dense:
         layer = keras.layers.Dense(
