@@ -119,10 +119,11 @@ def test_the_verdict_is_of_several_classes(pairs):
     assert "\n" in verdict.worst[0].text  # both texts
     predictions = Predictions.read(folder)
     assert predictions.labels.sum(1).min() == 0
-    metrics = tfma.load_eval_result(folder).get_metrics_for_slice()
     decided = predictions.scores >= 0.5
     precision = (decided & predictions.labels).sum() / decided.sum()
-    assert metrics["precision"]["doubleValue"] == pytest.approx(precision, abs=1e-6)
+    metrics = dict(tfma.load_eval_result(folder).slicing_metrics)[()][""]
+    [pooled] = [found for name, found in metrics[""].items() if name.endswith("precision")]
+    assert pooled["doubleValue"] == pytest.approx(precision, abs=1e-6)
 
 
 def test_training_graph_export_and_examples_give_the_same_answers(pairs, pairs_config):
