@@ -38,8 +38,6 @@ POD = resources("kubernetes")["Deployment"]["spec"]["template"]
 PREDICTOR = resources("kserve")["InferenceService"]["spec"]["predictor"]
 PODS = {"kubernetes": POD["spec"], "kserve": PREDICTOR}
 CONTAINERS = {name: pod["containers"][0] for name, pod in PODS.items()}
-ARGUMENTS = COMPOSED["command"]
-FLAGS = parse_flags(ARGUMENTS)
 MODEL = dict(
     line.split("=")
     for line in (DEPLOY / "settings/model.env").read_text().splitlines()
@@ -47,14 +45,19 @@ MODEL = dict(
 )
 
 
+MODEL_FOLDER = f"/models/{MODEL['MODEL_NAME']}"
+ARGUMENTS = [word.replace("${MODEL_NAME}", MODEL["MODEL_NAME"]) for word in COMPOSED["command"]]
+FLAGS = parse_flags(ARGUMENTS)
+
+
 def field(resource, path: str):
-    """The value at a kustomize field path, such as `spec.containers.[name=a].image`."""
+    """The value at a kustomize field path, such as `spec.containers.[name=a].args.2`."""
     for part in re.findall(r"\[[^]]*\]|[^.]+", path):
         if part[0] == "[":
             key, value = part[1:-1].split("=")
             [resource] = [entry for entry in resource if entry[key] == value]
         else:
-            resource = resource[part]
+            resource = resource[int(part) if isinstance(resource, list) else part]
     return resource
 
 
@@ -135,10 +138,11 @@ def test_the_model_is_told_in_one_place(folder):
                     found = found.split(options["delimiter"])[options["index"]]
                 assert found == value
                 replaced.add(path.split(".")[-1])
-    assert replaced == {"path", "claimName", "subPath"}
+    assert replaced == {"path", "2", "mountPath", "claimName", "subPath"}
+    assert MODEL["FOLDER"].split("/")[-1] == MODEL["MODEL_NAME"]  # as components/pusher names it
     text = "".join(path.read_text() for path in (DEPLOY / folder).iterdir())
-    others = 5  # three probes, the claim, the folder, which ends with the name
-    assert len(re.findall(f"{MODEL['MODEL_NAME']}|{MODEL['CLAIM']}", text)) == others
+    # Three probes, an argument, mount and folder (which ends with the name), the claim: nowhere else.
+    assert len(re.findall(f"{MODEL['MODEL_NAME']}|{MODEL['CLAIM']}", text)) == 7
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl here")
@@ -153,6 +157,8 @@ def test_kubectl_renders_another_model(folder, tmp_path):
     assert len(re.findall(r"path: /v1/models/other(?:/metadata)?\n", text)) == 3
     assert "claimName: disk\n" in text
     assert "subPath: a/b\n" in text
+    assert "mountPath: /models/other\n" in text
+    assert "--model_config_file=/models/other/models.config\n" in text
 
 
 def test_one_image_pinned_and_the_same_everywhere():
@@ -217,17 +223,17 @@ def test_the_autoscaler_and_its_neighbours_mean_the_deployment():
 def test_models_are_read_only_and_the_server_is_nobody():
     mounts = {mount["target"]: mount for mount in COMPOSED["volumes"]}
     assert {target: mount["read_only"] for target, mount in mounts.items()} == {
-        "/model": True,
+        "/models/${MODEL_NAME}": True,
         "/settings": True,
     }
     assert (COMPOSED["read_only"], COMPOSED["user"]) == (True, "65534:65534")
     for name, container in CONTAINERS.items():
         mounted = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
-        assert mounted["/model"]["readOnly"]
+        assert mounted[MODEL_FOLDER]["readOnly"]
         assert mounted["/settings"]["readOnly"]
         volumes = {volume["name"]: volume for volume in PODS[name]["volumes"]}
         assert set(volumes) == {mount["name"] for mount in mounted.values()}
-        assert volumes[mounted["/model"]["name"]]["persistentVolumeClaim"]["readOnly"]
+        assert volumes[mounted[MODEL_FOLDER]["name"]]["persistentVolumeClaim"]["readOnly"]
         settings = volumes[mounted["/settings"]["name"]]["configMap"]["name"]
         [generated] = [
             one
@@ -279,7 +285,7 @@ def deployed(serve, models_folder, tmp_path_factory):
         'version_labels { key: "stable" value: 1 } } }'
     )
     moved = [argument.replace("=/settings/", f"={DEPLOY}/settings/") for argument in ARGUMENTS]
-    moved = [argument.replace("=/model/", f"={folder}/") for argument in moved]
+    moved = [argument.replace(f"={MODEL_FOLDER}/", f"={folder}/") for argument in moved]
     flags = dataclasses.asdict(parse_flags(moved))
     del flags["port"], flags["rest_api_port"]
     with serve(**flags) as target:
