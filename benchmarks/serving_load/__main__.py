@@ -42,7 +42,32 @@ max_batch_size { value: 64 }
 batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 16 }
 """
-_P50, _P99 = 0, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """What was measured once.
+
+    Attributes:
+        cost: milliseconds a request, the inverse of the throughput.
+        cpu: milliseconds of processor time a request, of whoever answers it.
+        latencies: p50, p95, p99 in milliseconds; none in process.
+        client_cpu: milliseconds of processor time a request, of the clients.
+    """
+
+    cost: float
+    cpu: float
+    latencies: tuple[float, float, float] | None = None
+    client_cpu: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A server: a kind of `clients.CONNECTIONS`, "HOST:PORT" and its process."""
+
+    kind: str
+    address: str
+    pid: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,27 +76,30 @@ class Contenders:
 
     Attributes:
         clients: the process of the clients.
-        targets: by name, a kind of `clients.CONNECTIONS` and "HOST:PORT".
+        targets: by name.
         in_process: the process that has the model without a server.
         seconds: that are measured, each time.
         warm_up_seconds: before them.
     """
 
     clients: processes.Worker
-    targets: dict[str, tuple[str, str]]
+    targets: dict[str, Target]
     in_process: processes.Worker
     seconds: float
     warm_up_seconds: float
 
-    def served(self, name: str, clients: int) -> Measured:
+    def served(self, name: str, clients: int) -> Turn:
         """Load on one of the targets."""
-        kind, target = self.targets[name]
-        order = Order(kind, target, clients, self.seconds, self.warm_up_seconds)
-        answer = self.clients.ask(**dataclasses.asdict(order))
-        return Measured(**answer | {"latencies": tuple(answer["latencies"])})
+        target = self.targets[name]
+        order = Order(target.kind, target.address, clients, self.seconds, self.warm_up_seconds)
+        before = processes.cpu_seconds(target.pid)
+        measured = Measured(**self.clients.ask(**dataclasses.asdict(order)))
+        cpu = 1e3 * (processes.cpu_seconds(target.pid) - before) / measured.sent
+        cost = 1e3 * measured.seconds / measured.requests
+        return Turn(cost, cpu, measured.latencies, measured.client_cpu_ms)
 
-    def unserved(self, clients: int) -> float:
-        """Milliseconds a text of the model in process, batches as large as the clients could fill."""
+    def unserved(self, clients: int) -> Turn:
+        """The model in process, with batches as large as the clients could fill."""
         threads = min(CORES, clients)
         answer = self.in_process.ask(
             rows=max(1, clients // threads),
@@ -79,7 +107,7 @@ class Contenders:
             seconds=self.seconds,
             warm_up_seconds=self.warm_up_seconds,
         )
-        return 1e3 * answer["seconds"] / max(answer["texts"], 1)
+        return Turn(1e3 * answer["seconds"] / max(answer["texts"], 1), answer["cpu_ms"])
 
 
 def main() -> None:
@@ -157,9 +185,9 @@ def contenders(
         processes.clients(texts) as clients,
     ):
         targets = {
-            "gRPC": ("grpc", server.grpc_target),
-            "REST": ("rest", server.rest_target),
-            PEER: ("pipeline", pipeline.target),
+            "gRPC": Target("grpc", server.grpc_target, server.pid),
+            "REST": Target("rest", server.rest_target, server.pid),
+            PEER: Target("pipeline", pipeline.target, pipeline.pid),
         }
         yield Contenders(clients, targets, in_process, arguments.seconds, arguments.warm_up)
 
@@ -168,61 +196,47 @@ def measure(
     ready: Contenders, clients: int, rounds: int, tell: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Measures all with so many clients, prints a table and gives the rows for the JSON."""
-    turns: dict[str, Callable[[int], Any]] = {
+    contenders: dict[str, Callable[[int], Turn]] = {
         name: lambda _, name=name: ready.served(name, clients) for name in ready.targets
     }
-    turns[IN_PROCESS] = lambda _: ready.unserved(clients)
-    results = alternate(turns, rounds, lambda line: tell(f"{clients} clients, {line}"))
-    unserved = results.pop(IN_PROCESS)
-    Console().print(table(clients, results, unserved))
-    return json_rows(clients, results, unserved)
+    contenders[IN_PROCESS] = lambda _: ready.unserved(clients)
+    turns = alternate(contenders, rounds, lambda line: tell(f"{clients} clients, {line}"))
+    Console().print(table(clients, turns))
+    return json_rows(clients, turns)
 
 
-def _cost(measured: Measured) -> float:
-    """Milliseconds a request."""
-    return 1e3 * measured.seconds / measured.requests
-
-
-def json_rows(
-    clients: int, served: dict[str, list[Measured]], unserved: list[float]
-) -> list[dict[str, Any]]:
-    """Rows for the JSON; `unserved` is the milliseconds a text in process, of each round."""
-
-    def row(ours: str, what: str, mine: list[float], theirs: list[float]) -> dict[str, Any]:
-        return compare("serving_load", f"{clients} clients, {ours}, {what}", mine, theirs, "ms")
-
+def json_rows(clients: int, turns: dict[str, list[Turn]]) -> list[dict[str, Any]]:
+    """The rows for the JSON, of each contender's turns."""
     rows = []
-    for name in OURS:
-        ours, peer = served[name], served[PEER]
-        costs = [_cost(each) for each in ours]
-        rows.append(row(name, f"a request beside {PEER}", costs, [_cost(each) for each in peer]))
-        for percentile, index in (("p50", _P50), ("p99", _P99)):
-            pair = [[each.latencies[index] for each in those] for those in (ours, peer)]
-            rows.append(row(name, f"{percentile} beside {PEER}", *pair))
-        rows.append(row(name, "a request beside the model in process", costs, unserved))
+    for ours in OURS:
+        for what, cost, others in (
+            ("a request", lambda turn: turn.cost, (PEER, IN_PROCESS)),
+            ("processor time", lambda turn: turn.cpu, (PEER, IN_PROCESS)),
+            ("p50", lambda turn: turn.latencies[0], (PEER,)),
+            ("p99", lambda turn: turn.latencies[2], (PEER,)),
+        ):
+            for other in others:
+                mine, theirs = ([cost(turn) for turn in turns[name]] for name in (ours, other))
+                work = f"{clients} clients, {ours}, {what} beside {other}"
+                rows.append(compare("serving_load", work, mine, theirs, "ms"))
     return rows
 
 
-def table(clients: int, served: dict[str, list[Measured]], unserved: list[float]) -> Table:
+def table(clients: int, turns: dict[str, list[Turn]]) -> Table:
     """The table of one number of clients."""
-    names = {"gRPC": "ours, gRPC", "REST": "ours, REST", PEER: PEER}
-    figures = Table(
-        "",
-        "requests/s",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "clients' CPU ms",
-        title=f"{clients} clients",
-    )
-    for name, rounds in served.items():
+    heads = ("requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "clients' CPU ms")
+    figures = Table("", *heads, title=f"{clients} clients")
+    for name, those in turns.items():
+        latencies = [turn.latencies for turn in those if turn.latencies]
+        client_cpu = [turn.client_cpu for turn in those if turn.client_cpu is not None]
         figures.add_row(
-            names[name],
-            spread([1e3 / _cost(each) for each in rounds]),
-            *(f"{statistics.median(each.latencies[i] for each in rounds):.0f}" for i in range(3)),
-            f"{statistics.median(each.client_cpu_ms for each in rounds):.2f}",
+            f"ours, {name}" if name in OURS else name,
+            spread([1e3 / turn.cost for turn in those]),
+            *(f"{statistics.median(column):.0f}" for column in zip(*latencies, strict=True)),
+            *([] if latencies else ["", "", ""]),
+            f"{statistics.median(turn.cpu for turn in those):.1f}",
+            f"{statistics.median(client_cpu):.2f}" if client_cpu else "",
         )
-    figures.add_row(IN_PROCESS, spread([1e3 / cost for cost in unserved]), "", "", "", "")
     return figures
 
 

@@ -48,12 +48,14 @@ class Measured:
         seconds: in this time.
         latencies: p50, p95, p99 in milliseconds.
         client_cpu_ms: processor time of the clients, a request.
+        sent: all requests, those before and after the time measured included.
     """
 
     requests: int
     seconds: float
     latencies: tuple[float, float, float]
     client_cpu_ms: float
+    sent: int
 
 
 class LoadFailed(RuntimeError):
@@ -69,25 +71,27 @@ def measure(order: Order, texts: Sequence[str]) -> Measured:
     with contextlib.ExitStack() as stack:
         connect = CONNECTIONS[order.kind]
         asks = [stack.enter_context(connect(order.target, texts)) for _ in range(order.clients)]
-        latencies, cpu = _load(asks, len(texts), order)
+        latencies, cpu, sent = _load(asks, len(texts), order)
     if not latencies:
         raise LoadFailed(f"{order.kind} {order.target}: no answer within {order.seconds:g} s")
     return Measured(
-        len(latencies), order.seconds, percentiles(latencies), 1e3 * cpu / len(latencies)
+        len(latencies), order.seconds, percentiles(latencies), 1e3 * cpu / len(latencies), sent
     )
 
 
-def _load(asks: Sequence[Ask], texts: int, order: Order) -> tuple[list[float], float]:
-    """Latencies in seconds, and the processor time of this process in the time measured."""
+def _load(asks: Sequence[Ask], texts: int, order: Order) -> tuple[list[float], float, int]:
+    """Latencies in seconds, this process's processor time in the time measured, and all requests."""
     begin = time.monotonic() + order.warm_up_seconds
     end = begin + order.seconds
     latencies: list[float] = []
+    sent: list[int] = []  # a text each; one thread may append while another does
     failed: list[Exception] = []
 
     def ask_until_the_end(ask: Ask, turn: int) -> None:
         try:
             while (start := time.monotonic()) < end and not failed:
                 ask(turn % texts)
+                sent.append(turn % texts)
                 turn += 1
                 if begin <= (now := time.monotonic()) < end:
                     latencies.append(now - start)
@@ -111,7 +115,7 @@ def _load(asks: Sequence[Ask], texts: int, order: Order) -> tuple[list[float], f
         thread.join()
     if failed:
         raise LoadFailed(f"{order.kind} {order.target}: {failed[0]}") from failed[0]
-    return latencies, cpu
+    return latencies, cpu, len(sent)
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:

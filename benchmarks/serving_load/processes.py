@@ -52,6 +52,11 @@ class Process:
         self._process.terminate()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The process's id, once entered."""
+        return self._process.pid
+
     def failed(self) -> ProcessFailed:
         """The error that says how the process ended."""
         self._process.terminate()
@@ -114,6 +119,12 @@ class Pipeline(Process):
             except httpx.TransportError:
                 time.sleep(0.2)
         raise self.failed()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process, which has no children, has taken until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def clients(texts: Path) -> Worker:

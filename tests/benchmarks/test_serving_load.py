@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import sys
 import threading
 import time
@@ -11,8 +12,8 @@ import toy_models
 from rich.console import Console
 
 from benchmarks.serving_load import processes
-from benchmarks.serving_load.__main__ import PEER, json_rows, table
-from benchmarks.serving_load.clients import MODEL, LoadFailed, Measured, Order, percentiles
+from benchmarks.serving_load.__main__ import IN_PROCESS, PEER, Turn, json_rows, table
+from benchmarks.serving_load.clients import MODEL, LoadFailed, Order, percentiles
 from benchmarks.serving_load.clients import measure as ask
 from benchmarks.serving_load.in_process import measure as run_in_process
 from serving.flags import ServerFlags
@@ -55,7 +56,8 @@ def test_each_client_keeps_a_connection_and_asks_for_every_text(server):
     assert len({connection for *_, connection in Handler.asked}) == 3
     assert {body["text"] for _, body, _ in Handler.asked} == set(TEXTS)
     # The warm-up's are not counted, nor what is answered too late.
-    assert 0 < measured.requests <= len(Handler.asked) - 3
+    assert 0 < measured.requests <= measured.sent - 3
+    assert measured.sent == len(Handler.asked)
     assert measured.seconds == 0.4
     p50, p95, p99 = measured.latencies
     assert 10 <= p50 <= p95 <= p99
@@ -104,28 +106,32 @@ def test_the_server_and_the_model_in_process_are_asked(tmp_path):
     result = run_in_process(servable, [b"a", b"b", b"c"], 2, 2, seconds=0.2, warm_up_seconds=0.1)
     assert result["texts"] > 0
     assert result["texts"] % 2 == 0
+    assert result["cpu_ms"] > 0
 
 
-def _measured(requests, p99):
-    return Measured(requests, 10.0, (1.0, 2.0, p99), 0.5)
+def test_processor_time_of_a_process():
+    before = processes.cpu_seconds(os.getpid())
+    assert before > 0.1
+    assert before <= time.process_time() + 0.02  # counted in hundredths
 
 
 def test_rows_compare_with_the_peer_and_with_no_server():
-    served = {
-        "gRPC": [_measured(480, 100.0), _measured(240, 100.0)],
-        "REST": [_measured(450, 120.0), _measured(225, 120.0)],
-        PEER: [_measured(300, 200.0), _measured(150, 200.0)],
+    turns = {
+        "gRPC": [Turn(20.0, 26.0, (1, 2, 100), 0.5), Turn(40.0, 26.0, (1, 2, 100), 0.5)],
+        "REST": [Turn(22.0, 27.0, (1, 2, 120), 0.2), Turn(44.0, 27.0, (1, 2, 120), 0.2)],
+        PEER: [Turn(33.0, 52.0, (1, 2, 200), 0.2), Turn(66.0, 52.0, (1, 2, 200), 0.2)],
+        IN_PROCESS: [Turn(19.0, 25.0), Turn(38.0, 25.0)],
     }
-    rows = json_rows(32, served, [20.0, 40.0])
-    ratios = {row["work"]: row["ratio"] for row in rows}
-    assert ratios["32 clients, gRPC, a request beside Hugging Face"] == pytest.approx(1.6)
+    ratios = {row["work"]: row["ratio"] for row in json_rows(32, turns)}
+    assert len(ratios) == 12
+    assert ratios["32 clients, gRPC, a request beside Hugging Face"] == pytest.approx(1.65)
     assert ratios["32 clients, gRPC, p99 beside Hugging Face"] == pytest.approx(2.0)
     assert ratios["32 clients, REST, a request beside Hugging Face"] == pytest.approx(1.5)
-    assert ratios["32 clients, gRPC, a request beside the model in process"] == pytest.approx(0.96)
-    assert {row["pairs"] for row in rows} == {2}
+    assert ratios["32 clients, gRPC, a request beside in process"] == pytest.approx(0.95)
+    assert ratios["32 clients, gRPC, processor time beside Hugging Face"] == pytest.approx(2.0)
 
     console = Console(record=True, width=120)
-    console.print(table(32, served, [20.0, 40.0]))
+    console.print(table(32, turns))
     printed = console.export_text()
-    assert "36.0 (24.0 – 48.0)" in printed  # ours, gRPC
-    assert "37.5 (25.0 – 50.0)" in printed  # in process
+    assert "37.5 (25.0 – 50.0)" in printed  # ours, gRPC
+    assert "39.5 (26.3 – 52.6)" in printed  # in process
