@@ -1,22 +1,22 @@
-"""Padding inside a graph: rows of like length run together, so that none pays for the longest of its batch."""
+"""Padding inside a graph: rows of like length run together, so that none pays for its batch's longest."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-# Measured with MiniLM-L6 in float32 on a CPU core: a run takes 2.5 ms and 0.11 ms a token, so that it costs as
-# much as 25 tokens before it has read one. From 64 tokens on, more of them at once gain nothing; above 512 of
-# long rows, a token costs 8 % more, as the activations no longer stay in the cache.
+# Measured with MiniLM-L6 in float32 on a CPU core: a run takes 2.5 ms and 0.11 ms a token, so that it costs
+# as much as 25 tokens before it has read one. From 64 tokens on, more of them at once gain little; above 512
+# of long rows, a token costs 8 % more, as the activations no longer stay in the cache.
 TOKENS_OF_A_RUN = 25
 TOKENS_AT_ONCE = 512
-_RUNS_AT_ONCE = 8  # TensorFlow's own limit, the threads between operations, is lower on most machines
+_RUNS_AT_ONCE = 8  # the threads between operations, as many as cores, are a limit too
 
 
 class LengthBuckets:
     """Runs a model on slices of rows that are alike in length, and puts the answers back in order.
 
-    Rows join a slice from the shortest on, until its padding would cost more than a run of its own does, or it
-    would have more than 512 tokens, padding included. So each slice has at most 25 tokens of padding, and a
+    Rows join a slice from the shortest on, until its padding would cost more than a run does, or it would
+    have more than 512 tokens, padding included. So each slice has at most 25 tokens of padding, and a
     single row is a single run. Slices do not wait for each other: they keep several cores busy with less
     overhead than TensorFlow has when it splits each operation.
 

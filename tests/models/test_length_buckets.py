@@ -1,5 +1,7 @@
 """Rows that run with others of like length give what they give all together, padded to the longest."""
 
+import itertools
+
 import hypothesis
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_a_slice_has_little_padding_and_few_tokens(lengths):
 @hypothesis.settings(max_examples=30)
 def test_no_slice_ends_too_early(lengths):
     slices = slices_of(lengths)
-    for part, after in zip(slices, slices[1:], strict=False):
+    for part, after in itertools.pairwise(slices):
         padded = (len(part) + 1) * after[0]
         assert padded > TOKENS_AT_ONCE or padded - sum(part) - after[0] > TOKENS_OF_A_RUN
 

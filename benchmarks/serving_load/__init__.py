@@ -1,0 +1,1 @@
+"""The server under load, beside a Hugging Face pipeline behind FastAPI and the SavedModel in process."""
