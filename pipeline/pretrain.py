@@ -86,7 +86,6 @@ def create_pretrain_pipeline(
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"] if serving_validator else None,
         base_directory=serving_root,
-        model_name=config.name,
         config=config.push,
     )
     return tfx.dsl.Pipeline(

@@ -270,4 +270,4 @@ def _changing(store: Store, config: PipelineConfig | PretrainConfig) -> Iterator
 
 def _apply(store: Store, config: PipelineConfig | PretrainConfig, change: Change) -> None:
     push = config.push
-    store.apply(change, config.name, push.served_as, push.wait_seconds)
+    store.apply(change, push.served_as, push.wait_seconds)

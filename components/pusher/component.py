@@ -21,7 +21,6 @@ class PusherSpec(TfxPusherSpec):
     PARAMETERS = {
         **TfxPusherSpec.PARAMETERS,
         executor.CONFIG_KEY: ExecutionParameter(type=str),
-        executor.MODEL_NAME_KEY: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -39,8 +38,8 @@ class Pusher(TfxPusher):
     Args:
         model: the candidate.
         model_blessing: the gate's.
-        base_directory: gets the version, a folder named after the time; see `components.pusher.store.Store`.
-        model_name: under which it is served.
+        base_directory: gets the version, a folder named after the time. Its own name is the model's for
+            servers. See `components.pusher.store.Store`.
         config: what becomes of it.
         infra_blessing: the serving check's, if the model is served.
         model_card: goes into the version's `assets.extra/`.
@@ -54,7 +53,6 @@ class Pusher(TfxPusher):
         model: types.BaseChannel,
         model_blessing: types.BaseChannel,
         base_directory: str,
-        model_name: str,
         config: PushConfig,
         infra_blessing: types.BaseChannel | None = None,
         model_card: types.BaseChannel | None = None,
@@ -69,7 +67,6 @@ class Pusher(TfxPusher):
             ),
             custom_config=json_utils.dumps(None),
             config=config.model_dump_json(),
-            model_name=model_name,
             code_fingerprint=code_fingerprint(executor.__name__),
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         )

@@ -28,7 +28,7 @@ from components.pusher.history import Change, Origin, State
 from components.pusher.store import EXTRA_FOLDER, Store
 
 MODEL_CARD_KEY = "model_card"
-CONFIG_KEY, MODEL_NAME_KEY = "config", "model_name"
+CONFIG_KEY = "config"
 
 
 class PushRefused(ValueError):
@@ -54,7 +54,7 @@ class Executor(tfx_executor.Executor):
         Args:
             input_dict: the stock Pusher's, and `model_card`.
             output_dict: `pushed_model`, as the stock Pusher writes it.
-            exec_properties: the stock Pusher's, `config`, a dump of PushConfig, and `model_name`.
+            exec_properties: the stock Pusher's, and `config`, a dump of PushConfig.
 
         Raises:
             PushRefused: the model's files are not those that were blessed, or were rolled back.
@@ -69,7 +69,7 @@ class Executor(tfx_executor.Executor):
         config = PushConfig.model_validate_json(exec_properties[CONFIG_KEY])
         with store.lock():
             store.clean()
-            version = self._push(store, input_dict, config, exec_properties[MODEL_NAME_KEY])
+            version = self._push(store, input_dict, config)
             path = store.path(version)
             io_utils.copy_dir(path, pushed.uri)
         self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(version))
@@ -79,7 +79,6 @@ class Executor(tfx_executor.Executor):
         store: Store,
         input_dict: dict[str, list[types.Artifact]],
         config: PushConfig,
-        name: str,
     ) -> int:
         """The number of the new version, or of the newest one if that holds the same model."""
         source = self.GetModelPath(input_dict)
@@ -114,7 +113,7 @@ class Executor(tfx_executor.Executor):
             who="Pusher",
             origin=origin,
         )
-        store.apply(change, name, config.served_as, wait_seconds=0)
+        store.apply(change, config.served_as, wait_seconds=0)
         store.prune(config.keep, protected=state.labels.values())
         return version
 

@@ -30,11 +30,12 @@ class Store:
     every change, `models.config` is for servers.
 
     Args:
-        base: the folder; made by the first push.
+        base: the folder, a path or a URI; made by the first push. Its name is the model's, for
+            servers.
     """
 
     def __init__(self, base: str):
-        self.base = base
+        self.base = base.rstrip("/") if "://" in base else os.path.abspath(base)
 
     def versions(self) -> list[int]:
         """All that are whole, in rising order."""
@@ -119,7 +120,7 @@ class Store:
             if _LEFTOVER.fullmatch(name):
                 fileio.rmtree(os.path.join(self.base, name))
 
-    def apply(self, change: Change, name: str, served_as: str | None, wait_seconds: float) -> None:
+    def apply(self, change: Change, served_as: str | None, wait_seconds: float) -> None:
         """Records a change and shows it to the servers, so that no request fails.
 
         A server moves a label only to a version that it has loaded, and looks again until it has. Hence a
@@ -128,7 +129,6 @@ class Store:
 
         Args:
             change: what to do.
-            name: of the model, for the server.
             served_as: `base` as the server sees it; the same by default.
             wait_seconds: before what has lost its label is taken away.
         """
@@ -147,7 +147,7 @@ class Store:
             return
         write_artifact_file(
             os.path.join(self.base, MODELS_CONFIG_FILE),
-            models_config(name, served_as or os.path.abspath(self.base), state.labels),
+            models_config(os.path.basename(self.base), served_as or self.base, state.labels),
             durable=True,
         )
         leave = {*self.served()} - stay

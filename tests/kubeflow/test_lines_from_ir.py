@@ -104,6 +104,16 @@ def test_the_model_is_that_of_a_local_run_bit_for_bit(config, world, first):
     )
 
 
+def test_an_unchanged_run_pushes_nothing_new(config, world, first):
+    """What is pushed already is looked at anew in each run, so the Pusher is not taken from the cache."""
+    runs = run_ir(config, world, "unchanged")
+    assert (states(runs)["Trainer"], states(runs)["Pusher"]) == ("cached", "ran")
+    [before], [now] = (run["Pusher"].outputs["pushed_model"] for run in (first, runs))
+    for key in ("pushed", "pushed_version", "pushed_destination"):
+        assert now["metadata"][key] == before["metadata"][key]
+    [_] = pushed_versions(world / "tiny" / "serving")
+
+
 def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world, first):
     parameters = {"training_epochs": "1", "training_optimizer_learning_rate": "1e-9"}
     runs = run_ir(config, world, "untrained", **parameters)

@@ -89,7 +89,7 @@ def pushed(tmp_path):
         ]
         for change in (*pushes, *changes):
             (tmp_path / str(change.version)).mkdir(exist_ok=True)
-            store.apply(change, "toy", None, wait_seconds=0)
+            store.apply(change, None, wait_seconds=0)
         return str(tmp_path)
 
     return make

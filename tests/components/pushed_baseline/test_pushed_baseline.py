@@ -61,9 +61,7 @@ def test_not_what_was_rolled_back_nor_what_is_on_trial(find, tmp_path):
     for version in ("1", "2", "3"):
         write_model(tmp_path / "serving" / version, version)
     store = Store(str(tmp_path / "serving"))
-    store.apply(
-        Change(action="rollback", version=2, stable=1, canary=3, why="wrong"), "toy", None, 0
-    )
+    store.apply(Change(action="rollback", version=2, stable=1, canary=3, why="wrong"), None, 0)
     assert find("new") == ("1", "1")
 
 
@@ -71,5 +69,5 @@ def test_the_stable_one_need_not_be_the_newest(find, tmp_path):
     for version in ("1", "2"):
         write_model(tmp_path / "serving" / version, version)
     store = Store(str(tmp_path / "serving"))
-    store.apply(Change(action="promote", version=1, stable=1), "toy", None, 0)
+    store.apply(Change(action="promote", version=1, stable=1), None, 0)
     assert find("new") == ("1", "1")

@@ -12,8 +12,6 @@ from components.model_card.artifact import ModelCard
 from components.pusher.config import PushConfig
 from components.pusher.executor import Executor
 
-NAME = "toy"
-
 
 class Push:
     """A model, its blessings and its card; `run` pushes."""
@@ -65,7 +63,6 @@ class Push:
             {
                 "push_destination": proto_utils.proto_to_json(destination),
                 "config": PushConfig(**config).model_dump_json(),
-                "model_name": NAME,
             },
         )
         return pushed
