@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pydantic
@@ -13,6 +14,7 @@ from models.config import Config
 from pipeline.configs import PipelineConfig, local_paths
 from pipeline.pretrain_config import PretrainConfig
 
+Label = Literal["stable", "canary", "rolled back"]
 ROLLED_BACK: Literal["rolled back"] = "rolled back"
 
 
@@ -39,7 +41,7 @@ class Version(Config):
 
     version: int
     path: str
-    label: Literal["stable", "canary", "rolled back"] | None
+    label: Label | None
     served: bool
     pushed: pydantic.AwareDatetime | None
     run: str | None
@@ -94,6 +96,14 @@ def status(config: PipelineConfig | PretrainConfig, folder: str | None = None) -
         ),
         history=tuple(store.history()),
     )
+
+
+def find(config: PipelineConfig | PretrainConfig, version: int) -> tuple[Path, Label | None] | None:
+    """The folder and the label that a version has now; None if it is not kept any more."""
+    store = _store(config, None)
+    if version not in store.versions():
+        return None
+    return Path(store.path(version)), _labels(store.state()).get(version)
 
 
 def promote(
@@ -216,12 +226,15 @@ def _known(store: Store, state: State) -> str:
     return f"the versions are {', '.join(versions)}"
 
 
-def _describe(store: Store, state: State, version: int, is_served: bool) -> Version:
-    labels: dict[int | None, Literal["stable", "canary", "rolled back"]] = {
+def _labels(state: State) -> dict[int | None, Label]:
+    return {
         **dict.fromkeys(state.withdrawn, ROLLED_BACK),
         state.canary: CANARY,
         state.stable: STABLE,
     }
+
+
+def _describe(store: Store, state: State, version: int, is_served: bool) -> Version:
     push, mark, damage = (
         state.pushes.get(version),
         state.withdrawn.get(version),
@@ -232,7 +245,7 @@ def _describe(store: Store, state: State, version: int, is_served: bool) -> Vers
     return Version(
         version=version,
         path=path,
-        label=labels.get(version),
+        label=_labels(state).get(version),
         served=is_served,
         pushed=push.when if push else None,
         run=origin.run if origin else None,

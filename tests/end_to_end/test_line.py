@@ -158,6 +158,8 @@ def test_unchanged_config_is_all_cached_and_pushes_nothing(world, first):
     assert again["status"] == "succeeded"
     assert versions(world) == before
     assert again["metrics"] == first["metrics"]
+    assert again["pushed"] == first["pushed"]
+    assert first["pushed"]["label"] == "stable"
 
 
 def test_other_training_reruns_it_and_what_follows(untrained):

@@ -1,10 +1,15 @@
 """What is stable, and how it comes to be: status, promote, rollback."""
 
+import contextlib
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pushing import Push
 from rich.console import Console
 from tensorflow_serving.config import model_server_config_pb2
@@ -13,7 +18,7 @@ from typer.testing import CliRunner
 from components.pusher.store import Store
 from pipeline.__main__ import app
 from pipeline.configs import PipelineConfig, local_paths
-from pipeline.versions import VersionError, promote, rollback, status
+from pipeline.versions import VersionError, find, promote, rollback, status
 from pipeline.versions_table import versions_table
 
 CONFIG = {
@@ -164,6 +169,54 @@ def test_nothing_pushed_yet(config, change, tmp_path):
         change(config)
     assert status(config).versions == ()
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_version_is_found_wherever_it_lies(config, push, three):
+    promote(config, three[0])
+    assert find(config, three[0]) == (push.base / str(three[0]), "stable")
+    assert find(config, three[2]) == (push.base / "kept" / str(three[2]), None)
+    rollback(config, three[1], why="wrong")
+    assert find(config, three[0]) == (push.base / "kept" / str(three[0]), "rolled back")
+    assert find(config, 5) is None
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("push"), st.booleans(), st.integers(1, 3)),
+        st.tuples(st.just("promote"), st.none() | st.integers(0, 5), st.booleans()),
+        st.tuples(st.just("rollback"), st.none() | st.integers(0, 5), st.booleans()),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(STEPS)
+def test_whatever_is_done_what_is_served_is_whole_and_has_a_label(steps):
+    with tempfile.TemporaryDirectory() as folder:
+        config = PipelineConfig.model_validate(CONFIG | {"root": f"{folder}/runs"})
+        push = Push(Path(folder, "made"), local_paths(config)["serving"])
+        store = Store(str(push.base))
+        pushed = [push.push("the first")]
+        for number, (action, first, second) in enumerate(steps):
+            version = pushed[first % len(pushed)] if isinstance(first, int) else None
+            with contextlib.suppress(VersionError):
+                if action == "push":
+                    pushed.append(push.push(str(number), canary=first, keep=second))
+                elif action == "promote":
+                    promote(config, version, again=second)
+                else:
+                    rollback(config, version, canary=second, why="wrong")
+            told, state = labels(store), store.state()
+            assert told["stable"] not in state.withdrawn
+            assert {*told.values()} <= {*store.served()}
+            assert max(store.served()) == max(told.values())
+            assert all(store.damage(v) == [] for v in store.versions())
+            assert state.previous is None or state.previous in store.versions()
+            assert set(os.listdir(store.base)) <= {
+                *map(str, store.versions()),
+                *("kept", "history.json", "models.config", ".lock"),
+            }
 
 
 def test_a_rollback_needs_a_reason(config, three):
