@@ -311,10 +311,15 @@ def status(
 
     Exit code: 0, or 1 if a version that servers look at is damaged.
     """
+    from components.pusher.store import HistoryError
     from pipeline.versions import status as look
     from pipeline.versions_table import versions_table
 
-    found = look(_versioned(config, set_), folder)
+    try:
+        found = look(_versioned(config, set_), folder)
+    except HistoryError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
@@ -379,12 +384,13 @@ def _versioned(path: Path, overrides: list[str]) -> PipelineConfig | PretrainCon
 
 
 def _change(change: Callable[[], "Change"], as_json: bool) -> None:
+    from components.pusher.store import HistoryError
     from pipeline.versions import VersionError
     from pipeline.versions_table import change_text
 
     try:
         made = change()
-    except VersionError as error:
+    except (VersionError, HistoryError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_FAILED) from None
     typer.echo(made.model_dump_json(indent=1) if as_json else change_text(made))

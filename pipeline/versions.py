@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pydantic
+from tfx.dsl.io import fileio
 
 from components.pusher.history import CANARY, STABLE, Change, State
 from components.pusher.store import Store
@@ -56,7 +57,7 @@ class Status(Config):
     """All versions of a line.
 
     Attributes:
-        name: of the pipeline, and of the model for the server.
+        name: of the pipeline.
         folder: of the versions.
         stable: the version that is meant to answer.
         canary: the version on trial.
@@ -258,11 +259,13 @@ def _describe(store: Store, state: State, version: int, is_served: bool) -> Vers
 
 
 def _size(folder: str) -> int:
-    return sum(
-        os.path.getsize(os.path.join(parent, name))
-        for parent, _, names in os.walk(folder)
-        for name in names
-    )
+    size = 0
+    for parent, _, names in fileio.walk(folder):
+        for name in names:
+            with fileio.open(os.path.join(parent, name), "rb") as file:
+                file.seek(0, os.SEEK_END)
+                size += file.tell()
+    return size
 
 
 def _store(config: PipelineConfig | PretrainConfig, folder: str | None) -> Store:

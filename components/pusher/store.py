@@ -22,6 +22,10 @@ _LEFTOVER = re.compile(r"\.[0-9]+\.(part|gone)")
 _HISTORY = pydantic.TypeAdapter(list[Change])
 
 
+class HistoryError(ValueError):
+    """The history can't be read; the message names the file."""
+
+
 class Store:
     """A model's versions.
 
@@ -50,7 +54,7 @@ class Store:
         """Every change, the oldest first.
 
         Raises:
-            ValueError: the file is no history.
+            HistoryError: the file is no history.
         """
         path = os.path.join(self.base, HISTORY_FILE)
         if not fileio.exists(path):
@@ -60,7 +64,7 @@ class Store:
         try:
             return _HISTORY.validate_json(text)
         except pydantic.ValidationError as error:
-            raise ValueError(f"{path} is no history of versions: {error}") from error
+            raise HistoryError(f"{path} is no history of versions: {error}") from error
 
     def state(self) -> State:
         """What is stable, canary and withdrawn now."""

@@ -301,5 +301,10 @@ def test_the_command_line(config, push, three, tmp_path):
     done = call("status")
     assert done.exit_code == 1
     assert "damaged" in done.stdout
+    Path(push.base, "history.json").write_text("[{}]")
+    for command in (["status"], ["promote"], ["rollback", "--why", "wrong"]):
+        done = call(*command)
+        assert done.exit_code == 1
+        assert f"{push.base}/history.json is no history" in done.stderr
     elsewhere = call("status", "--json", "--folder", tmp_path)
     assert json.loads(elsewhere.stdout)["versions"] == []
