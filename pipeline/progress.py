@@ -15,6 +15,13 @@ _BAR_WIDTH = 16  # cells
 _SHOWN_RULES = 3  # whose worst examples are listed
 _SHOWN_TEXT = 200  # characters of an example
 _CELL_WIDTH = 24  # characters of its key and labels
+_LABELS = {  # what is said of a pushed version
+    "stable": "",
+    "canary": ", a canary until it is promoted",
+    "rolled back": ", which was [red]rolled back[/] since",
+    "kept": ", which is not stable any more",
+    "deleted": ", which was deleted since",
+}
 _MARKS = {CACHED: "[dim]cached[/]", FAILED: "[red]failed[/]"}
 
 
@@ -106,7 +113,9 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
     elif not summary["blessing"]["blessed"]:
         _show_refusal(console, summary["blessing"])
     elif summary["pushed"]:
-        console.print(f"[green]blessed and pushed[/] as version {summary['pushed']['version']}")
+        pushed = summary["pushed"]
+        more = _LABELS[pushed["label"]]
+        console.print(f"[green]blessed and pushed[/] as version {pushed['version']}{more}")
 
 
 def _show_refusal(console: Console, blessing: dict[str, Any]) -> None:

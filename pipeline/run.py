@@ -25,6 +25,7 @@ from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
 from pipeline.report.page import write_report
 from pipeline.report.run_record import CONFIG_FILE, SUMMARY_FILE
+from pipeline.versions import find
 
 logger = logging.getLogger("sciformer.run")
 
@@ -123,7 +124,7 @@ def _summarise(
         "tuning": results.tuning(runs),
         "metrics": results.metrics(runs),
         "blessing": blessing,
-        "pushed": results.pushed(runs),
+        "pushed": _pushed(config, runs),
         "hashes": {
             "config": config_hash(config),
             "data": _data_fingerprint(runs),
@@ -142,6 +143,18 @@ def _summarise(
             **{package: version(package) for package in _PACKAGES},
         },
     }
+
+
+def _pushed(config: PipelineConfig | PretrainConfig, runs: list[NodeRun]) -> dict[str, str] | None:
+    """The pushed version, and what it is now: an earlier run may have pushed it, in the same bytes."""
+    pushed = results.pushed(runs)
+    if pushed is None:
+        return None
+    found = find(config, int(pushed["version"]))
+    if found is None:
+        return {**pushed, "label": "deleted"}
+    path, label = found
+    return {**pushed, "path": str(path), "label": label or "kept"}
 
 
 def _failure(node: NodeRun) -> str:

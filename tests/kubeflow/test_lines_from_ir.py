@@ -9,12 +9,13 @@ from end_to_end_world import VOCABULARY, Recorder, make_rows, settings, write_cs
 from test_pretrain_line import pretrain_settings, write_documents
 from tfx.dsl.compiler.compiler import Compiler
 
+from components.pusher.store import Store
 from kubeflow.compile import compile_line, write_ir
 from kubeflow.local.executor import LocalExecutor
 from kubeflow.local.ir import fill_parameters, read_ir
 from kubeflow.local.preload import modules_of
 from kubeflow.local.processes import Forked
-from pipeline.configs import PipelineConfig, pushed_versions
+from pipeline.configs import PipelineConfig
 from pipeline.local_runner import LocalRunner
 from pipeline.pretrain_config import PretrainConfig
 from pipeline.run import local_pipeline, new_run_id
@@ -68,6 +69,11 @@ def first(config, world):
     return run_ir(config, world)
 
 
+def pushed_versions(serving: Path) -> list[Path]:
+    store = Store(str(serving))
+    return [Path(store.path(version)) for version in store.versions()]
+
+
 def probabilities(model: Path) -> tf.Tensor:
     signature = tf.saved_model.load(str(model)).signatures["serving_text"]
     return signature(text=tf.constant(TEXTS))["probabilities"]
@@ -96,6 +102,16 @@ def test_the_model_is_that_of_a_local_run_bit_for_bit(config, world, first):
     tf.debugging.assert_equal(
         probabilities(Path(model.uri, "Format-Serving")), probabilities(version)
     )
+
+
+def test_an_unchanged_run_pushes_nothing_new(config, world, first):
+    """What is pushed already is looked at anew in each run, so the Pusher is not taken from the cache."""
+    runs = run_ir(config, world, "unchanged")
+    assert (states(runs)["Trainer"], states(runs)["Pusher"]) == ("cached", "ran")
+    [before], [now] = (run["Pusher"].outputs["pushed_model"] for run in (first, runs))
+    for key in ("pushed", "pushed_version", "pushed_destination"):
+        assert now["metadata"][key] == before["metadata"][key]
+    [_] = pushed_versions(world / "tiny" / "serving")
 
 
 def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world, first):

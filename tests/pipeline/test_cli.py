@@ -14,7 +14,19 @@ from models.config import BackboneConfig, ClassifierConfig
 from models.export import export_classifier
 from pipeline.__main__ import app
 
-COMMANDS = ["run", "validate", "show", "lineage", "report", "predict", "fetch", "demo"]
+COMMANDS = [
+    "run",
+    "validate",
+    "show",
+    "lineage",
+    "report",
+    "predict",
+    "fetch",
+    "demo",
+    "status",
+    "promote",
+    "rollback",
+]
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = """
 name: tiny

@@ -1,8 +1,11 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from components.pusher.history import Change
+from components.pusher.store import Store
 from pipeline.configs import PretrainedConfig
 from pipeline.pretrained import PretrainedError, pushed_model
 
@@ -32,6 +35,18 @@ def test_the_latest_is_the_newest_version(runs):
 
 def test_a_run_is_named_by_its_id(runs):
     assert pushed_model(wanted(runs, run="r1")).name == "9"
+
+
+def test_what_was_rolled_back_is_not_started_from(runs):
+    store = Store(str(runs / "bert/serving/bert"))
+    store.apply(Change(action="rollback", version=10, stable=9, why="wrong"), None, 0)
+    assert pushed_model(wanted(runs)).name == "9"
+
+
+def test_a_version_that_was_deleted_is_said(runs):
+    shutil.rmtree(runs / "bert/serving/bert/9")
+    with pytest.raises(PretrainedError, match=r"version 9, .* is not in .* any more: push.keep"):
+        pushed_model(wanted(runs, run="r1"))
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,25 @@ def test_a_refusal_ends_with_the_reasons_after_the_worst_examples():
         "  accuracy on [all] is 0.5, asked at least 0.8",
         "  another",
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "line"),
+    [
+        ("stable", "blessed and pushed as version 17"),
+        ("canary", "blessed and pushed as version 17, a canary until it is promoted"),
+        ("rolled back", "blessed and pushed as version 17, which was rolled back since"),
+    ],
+)
+def test_the_summary_says_what_the_pushed_version_is_now(label, line):
+    file = io.StringIO()
+    summary = {
+        "seconds": 1.0,
+        "components": {},
+        **dict.fromkeys(("rows", "text", "vocabulary", "pretrain_examples", "tuning", "error")),
+        "metrics": {},
+        "blessing": {"blessed": True, "reasons": []},
+        "pushed": {"version": "17", "path": "/serving/17", "label": label},
+    }
+    show_summary(Console(file=file, width=100), summary)
+    assert file.getvalue().splitlines()[-1] == line
