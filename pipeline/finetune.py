@@ -183,6 +183,7 @@ def _trainer_settings(
         vocabulary_hash=inputs.vocabulary_hash,
         max_length=config.model.max_length,
         pooling=config.model.pooling,
+        embedding_pooling=config.model.embedding_pooling,
         weights=inputs.weights,
         weights_hash=inputs.weights_hash,
         backbone=config.model.backbone,

@@ -93,7 +93,7 @@ class MultiInferenceCall:
         examples = serialized_examples(request.input)
         self.num_examples = len(examples)
         self.servable = servable
-        self.feeds = {name: examples for name in names}
+        self.feeds = dict.fromkeys(names, examples)
 
     def respond(self, fetched: Sequence[np.ndarray]) -> inference_pb2.MultiInferenceResponse:
         """The response message."""

@@ -1,7 +1,7 @@
-"""What a classifier is asked: the same texts as raw text and as tf.Example."""
+"""What a classifier is asked: the same texts through every signature."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from components.serving_validator.questions import (
     check_outputs,
     text_of,
 )
+from components.serving_validator.signature_questions import embedding_question, token_question
 from models.classifier import TextClassifier
 
 
 class ClassifierAsker:
-    """Labels must be equal, and probabilities within the tolerance.
+    """Labels and token ids must be equal, probabilities and embeddings within the tolerance.
 
     Args:
         folder: of `TextClassifier.save`.
@@ -30,17 +31,38 @@ class ClassifierAsker:
     def questions(self, name: str, rows: Sequence[bytes]) -> list[Question]:
         """See Asker.questions."""
         texts = [text_of(row) for row in rows]
-        probabilities = self._classifier.probabilities(texts)
-        judge = functools.partial(
-            judge_classes, self._classifier.classes, probabilities, self._tolerance
+        inputs = {"text": texts}
+        classifier, tolerance = self._classifier, self._tolerance
+        probabilities = classifier.probabilities(texts)
+        judge = functools.partial(judge_classes, classifier.classes, probabilities, tolerance)
+        judge_scores = functools.partial(
+            judge_scored_classes, classifier.classes, probabilities, tolerance
         )
-        return [
-            Question(f"{signature}, {name}", signature, inputs, texts, judge)
-            for signature, inputs in (
-                ("serving_text", {"text": texts}),
-                ("serving_default", {"examples": rows}),
-            )
+        asked: list[tuple[str, Mapping[str, Sequence], Callable[[Answer], Judgement]]] = [
+            ("serving_text", inputs, judge),
+            ("serving_default", {"examples": rows}, judge),
+            ("classify", {"inputs": rows}, judge_scores),
         ]
+        return [
+            *(
+                Question(f"{signature}, {name}", signature, inputs, texts, judge)
+                for signature, inputs, judge in asked
+            ),
+            embedding_question(classifier, name, inputs, tolerance),
+            token_question(classifier, name, inputs, rows),
+        ]
+
+
+def judge_scored_classes(
+    classes: Sequence[str], probabilities: np.ndarray, tolerance: float, answer: Answer
+) -> Judgement:
+    """Holds `classes` and `scores` of the Classify form, both [n, classes], against the training graph's.
+
+    See `judge_classes`.
+    """
+    shape = probabilities.shape
+    check_outputs(answer, {"scores": shape, "classes": shape})
+    return _judge(classes, probabilities, tolerance, answer["classes"], answer["scores"])
 
 
 def judge_classes(
@@ -59,14 +81,31 @@ def judge_classes(
     """
     n, size = probabilities.shape
     check_outputs(answer, {"label": (n,), "probabilities": (n, size), "classes": (n, size)})
-    differences = np.abs(answer["probabilities"].astype(np.float64) - probabilities)
-    problems = []
-    for i, (label, served) in enumerate(zip(answer["label"], answer["probabilities"], strict=True)):
-        problems.append(
-            _class_problem(list(classes), answer["classes"][i].tolist())
-            or _probability_problem(classes, probabilities[i], served, differences[i], tolerance)
-            or _label_problem(classes, probabilities[i], label, tolerance)
+    judgement = _judge(
+        classes, probabilities, tolerance, answer["classes"], answer["probabilities"]
+    )
+    problems = [
+        problem or _label_problem(classes, row, label, tolerance)
+        for problem, row, label in zip(
+            judgement.problems, probabilities, answer["label"], strict=True
         )
+    ]
+    return Judgement(problems, judgement.largest_difference)
+
+
+def _judge(
+    classes: Sequence[str],
+    probabilities: np.ndarray,
+    tolerance: float,
+    answered: np.ndarray,
+    scores: np.ndarray,
+) -> Judgement:
+    differences = np.abs(scores.astype(np.float64) - probabilities)
+    problems = [
+        _class_problem(list(classes), answered[i].tolist())
+        or _probability_problem(classes, probabilities[i], scores[i], differences[i], tolerance)
+        for i in range(len(probabilities))
+    ]
     return Judgement(problems, float(np.max(differences, initial=0.0)))
 
 
