@@ -20,7 +20,7 @@ def pool(states: Any, padding_mask: Any, pooling: Pooling) -> Any:
         float [n, hidden], of the same dtype.
     """
     if pooling == "cls":
-        return states[:, 0]
+        return ops.sum(states[:, :1], axis=1)  # a batch of no rows has no first token
     if pooling == "mean":
         return keras.layers.GlobalAveragePooling1D(name="mean_pooling")(states, mask=padding_mask)
     is_token = ops.cast(padding_mask, "bool")[:, :, None]

@@ -81,7 +81,7 @@ def run_fn(fn_args: FnArgs) -> None:
     metrics = training_metrics(history, len(train), len(train.token_ids))
     model.save(serving)
     if isinstance(model, Gpt):
-        write_serving_files(str(serving), generator_requests(model.config))
+        write_serving_files(str(serving), generator_requests(model.generator.config))
     (serving.parent / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
     provenance = _provenance(settings, examples, metrics)
     (serving / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n")

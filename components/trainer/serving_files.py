@@ -4,10 +4,11 @@ import os
 from collections.abc import Sequence
 
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 from tfx.dsl.io import fileio
 
 from components.artifact_file import write_artifact_file
-from components.trainer.warm_up import MAX_BATCH_ROWS, PredictionLog
+from components.trainer.warm_up import MAX_BATCH_ROWS
 
 EXTRA_FOLDER = "assets.extra"  # TensorFlow Serving loads nothing from it but the warm-up requests
 WARM_UP_FILE = "tf_serving_warmup_requests"  # TensorFlow Serving's name
@@ -31,7 +32,7 @@ prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 
 
 def write_serving_files(
-    model: str, requests: Sequence[PredictionLog], labels: Sequence[str] = ()
+    model: str, requests: Sequence[prediction_log_pb2.PredictionLog], labels: Sequence[str] = ()
 ) -> None:
     """Writes warm-up requests, batching parameters, monitoring configuration and labels.
 
@@ -52,7 +53,7 @@ def write_serving_files(
         write_artifact_file(os.path.join(folder, LABELS_FILE), text)
 
 
-def _write_records(path: str, requests: Sequence[PredictionLog]) -> None:
+def _write_records(path: str, requests: Sequence[prediction_log_pb2.PredictionLog]) -> None:
     part = f"{path}.part"
     with tf.io.TFRecordWriter(part) as writer:
         for request in requests:

@@ -34,10 +34,8 @@ _SETTINGS = {
     "seed": 0,
 }
 
-PredictionLog = prediction_log_pb2.PredictionLog
 
-
-def classifier_requests(config: ClassifierConfig) -> list[PredictionLog]:
+def classifier_requests(config: ClassifierConfig) -> list[prediction_log_pb2.PredictionLog]:
     """Requests for every signature of `components.trainer.run_fn`'s export.
 
     Each is asked with one short text, one that fills the model, and a full batch of short ones. A full batch
@@ -50,7 +48,7 @@ def classifier_requests(config: ClassifierConfig) -> list[PredictionLog]:
     return [log for rows in texts for log in _classifier_logs(config, rows)]
 
 
-def generator_requests(config: GptConfig) -> list[PredictionLog]:
+def generator_requests(config: GptConfig) -> list[prediction_log_pb2.PredictionLog]:
     """Requests for `generate`, `score` and `serving_default` of a GPT, of the same sizes.
 
     Args:
@@ -65,7 +63,9 @@ def _texts(max_length: int) -> list[list[str]]:
     return [[_SHORT], [longest], [_SHORT] * MAX_BATCH_ROWS]
 
 
-def _classifier_logs(config: ClassifierConfig, rows: Sequence[str]) -> list[PredictionLog]:
+def _classifier_logs(
+    config: ClassifierConfig, rows: Sequence[str]
+) -> list[prediction_log_pb2.PredictionLog]:
     names = [TEXT, TEXT_PAIR] if config.pairs else [TEXT]
     texts = {name: np.array(rows, object) for name in names}
     examples = [_example(dict.fromkeys(names, row)) for row in rows]
@@ -79,7 +79,7 @@ def _classifier_logs(config: ClassifierConfig, rows: Sequence[str]) -> list[Pred
     ]
 
 
-def _generator_logs(rows: Sequence[str]) -> list[PredictionLog]:
+def _generator_logs(rows: Sequence[str]) -> list[prediction_log_pb2.PredictionLog]:
     texts = np.array(rows, object)
     examples = np.array([_example({TEXT: row}).SerializeToString() for row in rows], object)
     settings = {
@@ -100,8 +100,8 @@ def _example(texts: Mapping[str, str]) -> tf.train.Example:
     return example
 
 
-def _predict(signature: str, inputs: Mapping[str, np.ndarray]) -> PredictionLog:
-    log = PredictionLog()
+def _predict(signature: str, inputs: Mapping[str, np.ndarray]) -> prediction_log_pb2.PredictionLog:
+    log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = signature
     for name, values in inputs.items():
@@ -109,16 +109,20 @@ def _predict(signature: str, inputs: Mapping[str, np.ndarray]) -> PredictionLog:
     return log
 
 
-def _classify(examples: Sequence[tf.train.Example]) -> PredictionLog:
+def _classify(examples: Sequence[tf.train.Example]) -> prediction_log_pb2.PredictionLog:
     request = classification_pb2.ClassificationRequest(input=_input(examples))
     request.model_spec.signature_name = "classify"
-    return PredictionLog(classify_log=prediction_log_pb2.ClassifyLog(request=request))
+    return prediction_log_pb2.PredictionLog(
+        classify_log=prediction_log_pb2.ClassifyLog(request=request)
+    )
 
 
-def _regress(examples: Sequence[tf.train.Example]) -> PredictionLog:
+def _regress(examples: Sequence[tf.train.Example]) -> prediction_log_pb2.PredictionLog:
     request = regression_pb2.RegressionRequest(input=_input(examples))
     request.model_spec.signature_name = "regress"
-    return PredictionLog(regress_log=prediction_log_pb2.RegressLog(request=request))
+    return prediction_log_pb2.PredictionLog(
+        regress_log=prediction_log_pb2.RegressLog(request=request)
+    )
 
 
 def _input(examples: Sequence[tf.train.Example]) -> input_pb2.Input:

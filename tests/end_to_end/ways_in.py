@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import predictions_extractor
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -212,7 +213,7 @@ def _extracted(batch: dict[str, Any]) -> Iterator[tuple[int, dict[str, np.ndarra
     columns = (
         batch[tfma.INPUT_KEY],
         batch[tfma.PREDICTIONS_KEY]["probabilities"],
-        batch[tfma.TRANSFORMED_FEATURES_KEY]["token_ids"],
+        batch[constants.TRANSFORMED_FEATURES_KEY]["token_ids"],
     )
     for example, probabilities, token_ids in zip(*columns, strict=True):
         yield _number(example), {"probabilities": probabilities, "token_ids": token_ids}
