@@ -1,7 +1,7 @@
 """A text classifier: tokenizer, BERT encoder and a linear head, kept together in one folder."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -12,6 +12,7 @@ from models import heads
 from models.backbone import SEGMENT_IDS, build_backbone
 from models.config import ClassifierConfig
 from models.length_buckets import LengthBuckets
+from models.pooling import pool
 from models.tokenizer import BertTokenizer, read_vocabulary
 
 _CONFIG, _VOCABULARY, _WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
@@ -47,11 +48,14 @@ class TextClassifier:
             raise ValueError("a classifier of pairs needs a backbone that was built with separator")
         self.backbone = backbone
         self.model = _with_head(self.backbone, config)
-        self._by_length = LengthBuckets(
+        self._logits = LengthBuckets(
             lambda rows: self.model(pad(rows), training=False), config.num_outputs
         )
-        texts = [tf.TensorSpec([None], tf.string)] * (2 if config.pairs else 1)
-        self._predict = tf.function(self._answers, input_signature=texts, autograph=False)
+        self._embedding = LengthBuckets(
+            lambda rows: self._pooled(pad(rows)), config.backbone.hidden_dim
+        )
+        self._answers = self._function(lambda *texts: heads.answers(config, self.logits(*texts)))
+        self._embeddings = self._function(lambda *texts: {"embedding": self.embedding(*texts)})
 
     def logits(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
         """The graph that every export and every check runs.
@@ -66,10 +70,37 @@ class TextClassifier:
         Raises:
             ValueError: second texts are missing, or there are some that the model cannot read.
         """
+        return self._logits(self._token_ids(texts, pairs))
+
+    def embedding(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
+        """The encoder's last states, pooled as `config.embedding_pooling` says; not normalised.
+
+        Args:
+            texts: string [n].
+            pairs: see `logits`.
+
+        Returns:
+            float32 [n, hidden].
+
+        Raises:
+            ValueError: see `logits`.
+        """
+        return self._embedding(self._token_ids(texts, pairs))
+
+    def _pooled(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        states = self.backbone(inputs, training=False)
+        pooling = self.config.embedding_pooling or self.config.pooling
+        return tf.cast(pool(states, inputs["padding_mask"], pooling), tf.float32)
+
+    def _function(self, graph: Callable) -> Callable:
+        texts = [tf.TensorSpec([None], tf.string)] * (2 if self.config.pairs else 1)
+        return tf.function(graph, input_signature=texts, autograph=False)
+
+    def _token_ids(self, texts: tf.Tensor, pairs: tf.Tensor | None) -> tf.RaggedTensor:
         if (pairs is not None) != self.config.pairs:
             reads = "pairs of texts" if self.config.pairs else "one text at a time"
             raise ValueError(f"this model reads {reads}")
-        return self._by_length(self.tokenizer(texts, pairs))
+        return self.tokenizer(texts, pairs)
 
     def answers(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None
@@ -83,23 +114,15 @@ class TextClassifier:
         Returns:
             Arrays [n, …] by name.
         """
-        inputs = [texts] if pairs is None else [texts, pairs]
-        parts = [
-            self._predict(
-                *(tf.constant(each[i : i + _PREDICT_BATCH], tf.string) for each in inputs)
-            )
-            for i in range(0, max(len(texts), 1), _PREDICT_BATCH)
-        ]
-        return {
-            name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
-        }
+        return _in_batches(self._answers, texts, pairs)
+
+    def embeddings(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """What `embedding` makes of raw texts, float32 [n, hidden]."""
+        return _in_batches(self._embeddings, texts, pairs)["embedding"]
 
     def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Class probabilities of raw texts, float32 [n, classes]; of single_label each row's sum is 1."""
         return self.answers(texts, pairs)["probabilities"]
-
-    def _answers(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        return heads.answers(self.config, self.logits(texts, pairs))
 
     def save(self, folder: str | Path) -> None:
         """Writes config.json, vocab.txt and model.weights.h5 into `folder`."""
@@ -133,14 +156,19 @@ def pad(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
     }
 
 
+def _in_batches(
+    function: Callable, texts: Sequence[str], pairs: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    inputs = [texts] if pairs is None else [texts, pairs]
+    parts = [
+        function(*(tf.constant(each[i : i + _PREDICT_BATCH], tf.string) for each in inputs))
+        for i in range(0, max(len(texts), 1), _PREDICT_BATCH)
+    ]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
 def _with_head(backbone: keras.Model, config: ClassifierConfig) -> keras.Model:
-    hidden = backbone.output
-    if config.pooling == "mean":
-        pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(
-            hidden, mask=backbone.input["padding_mask"]
-        )
-    else:
-        pooled = hidden[:, 0]
+    pooled = pool(backbone.output, backbone.input["padding_mask"], config.pooling)
     pooled = keras.layers.Dropout(config.backbone.dropout, name="head_dropout")(pooled)
     logits = keras.layers.Dense(
         config.num_outputs,

@@ -10,6 +10,7 @@ NO_FLOAT16_ON_TPU = (
 
 
 StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+Pooling = Literal["mean", "cls", "max"]  # see models.pooling
 TaskName = Literal["single_label", "multi_label", "regression"]
 DECISION = 0.5  # a class is an answer of a multi-label model from this probability on
 
@@ -112,6 +113,7 @@ class ClassifierConfig(Config):
         pairs: whether it reads two texts at a time, `[CLS] a [SEP] b [SEP]`.
         max_length: the most ids of a text or pair.
         pooling: what the head sees of the hidden states.
+        embedding_pooling: what an embedding is made of; by default what the head sees.
     """
 
     backbone: BackboneConfig
@@ -120,7 +122,8 @@ class ClassifierConfig(Config):
     target: TargetScale | None = None
     pairs: bool = False
     max_length: int = pydantic.Field(ge=3)
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Pooling = "mean"
+    embedding_pooling: Pooling | None = None
 
     @property
     def num_outputs(self) -> int:

@@ -22,8 +22,11 @@ def export_classifier(
     """Writes a SavedModel with a signature for each way in.
 
     `serving_text(text: string [n])` and `serving_default(examples: string [n], serialized tf.Example with
-    a "text" feature)` both give what `models.heads.answers` does. A model of pairs also has the argument
-    `text_pair` (string [n]) and the feature of that name.
+    a "text" feature)` both give what `models.heads.answers` does. `classify(inputs)`, or of a regression
+    `regress(inputs)`, gives the same of tf.Examples in the form that TensorFlow Serving's calls of that name
+    ask for: it knows them by the names of inputs and outputs. `embed(text)` gives `embedding` (float32
+    [n, hidden]). A model of pairs also has the argument `text_pair` (string [n]) and the feature of that
+    name.
 
     keras.export.ExportArchive is used because `tf.saved_model.save` of a Keras 3 model cannot be loaded by
     the TF1-style loader of BulkInferrer and TensorFlow Serving (keras-team/keras#20095).
@@ -48,12 +51,26 @@ def export_classifier(
         parsed = tf.io.parse_example(examples, features)
         return serving_text(*(parsed[name] for name in names))
 
+    def classify(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return heads.classification(serving_default(examples))
+
+    def regress(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return heads.regression(serving_default(examples))
+
+    def embed(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": classifier.embedding(*texts)}
+
     def add(name: str, function: Callable, arguments: Sequence[str]) -> None:
         specs = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
         # autograph=False: there is no Python control flow to convert, and converting costs seconds.
         archive.add_endpoint(name, tf.function(function, input_signature=specs, autograph=False))
 
     add("serving_text", serving_text, names)
+    add("embed", embed, names)
+    if classifier.config.task == "regression":
+        add("regress", regress, ["inputs"])
+    else:
+        add("classify", classify, ["inputs"])
     for name, function in ({"serving_default": serving_default} | (signatures or {})).items():
         add(name, function, ["examples"])
     archive.write_out(folder, verbose=False)

@@ -30,3 +30,17 @@ def answers(config: ClassifierConfig, logits: tf.Tensor) -> dict[str, tf.Tensor]
     probabilities = tf.nn.softmax(logits)
     label = tf.gather(classes, tf.argmax(probabilities, axis=-1))
     return {"label": label, "probabilities": probabilities, "classes": every}
+
+
+def classification(answer: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """An answer with classes in the form of TensorFlow Serving's Classify.
+
+    Returns:
+        `classes` (string [n, classes]) and `scores` (float32 [n, classes]), the probabilities.
+    """
+    return {"classes": answer["classes"], "scores": answer["probabilities"]}
+
+
+def regression(answer: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A number in the form of TensorFlow Serving's Regress: `outputs`, float32 [n, 1]."""
+    return {"outputs": answer["value"][:, tf.newaxis]}

@@ -1,7 +1,7 @@
 """The settings of a whole run: what a file in `configs/` holds."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 
 import pydantic
 
@@ -16,7 +16,7 @@ from components.pusher.config import PushConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
-from models.config import BackboneConfig, Config, TrainingConfig
+from models.config import BackboneConfig, Config, Pooling, TrainingConfig
 from pipeline.kubeflow_config import KubeflowConfig
 
 _LABELS = {"single_label": "classes", "multi_label": "several classes", "regression": "numbers"}
@@ -91,7 +91,8 @@ class ModelConfig(Config):
         backbone: or the size of an encoder that starts from random weights.
         vocabulary: path of a vocab.txt; the weights' own by default.
         max_length: longer texts are cut to so many ids.
-        pooling: what the head sees: the mean of all tokens, or [CLS].
+        pooling: what the head sees: the tokens' mean or maximum, or [CLS].
+        embedding_pooling: what the served signature `embed` gives; by default what the head sees.
     """
 
     weights: str | None = None
@@ -99,7 +100,8 @@ class ModelConfig(Config):
     backbone: BackboneConfig | None = None
     vocabulary: str | None = None
     max_length: int = pydantic.Field(default=128, ge=3, le=512)
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Pooling = "mean"
+    embedding_pooling: Pooling | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_start(self) -> "ModelConfig":

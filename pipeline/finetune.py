@@ -188,6 +188,7 @@ def _trainer_settings(
         vocabulary_hash=inputs.vocabulary_hash,
         max_length=config.model.max_length,
         pooling=config.model.pooling,
+        embedding_pooling=config.model.embedding_pooling,
         task=config.data.reader.task,
         pairs=config.data.reader.has_pairs,
         weights=inputs.weights,

@@ -76,7 +76,7 @@ class RegressCall:
 
 
 class MultiInferenceCall:
-    """MultiInference: one run of the graph for several heads on the same examples."""
+    """MultiInference: one run of the graph for several heads on one and the same input tensor."""
 
     api = "MultiInference"
 
@@ -87,10 +87,13 @@ class MultiInferenceCall:
         for task, signature in zip(self._tasks, self._signatures, strict=True):
             fetches.update(dict.fromkeys(_METHODS[task.method_name][0](signature)))
         self.fetches = list(fetches)
+        names = {signature.inputs[_INPUTS].name for signature in self._signatures}
+        if len(names) > 1:  # as TensorFlow 2 exports any two signatures
+            raise invalid_argument("Input tensor must be the same for all Signatures.")
         examples = serialized_examples(request.input)
         self.num_examples = len(examples)
         self.servable = servable
-        self.feeds = {s.inputs[_INPUTS].name: examples for s in self._signatures}
+        self.feeds = dict.fromkeys(names, examples)
 
     def respond(self, fetched: Sequence[np.ndarray]) -> inference_pb2.MultiInferenceResponse:
         """The response message."""

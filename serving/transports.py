@@ -115,10 +115,11 @@ class RestTransport:
 
     def __init__(self, target: str, model_name: str, deadline_seconds: float):
         base = target if "://" in target else f"http://{target}"
-        self._url = f"{base.rstrip('/')}/v1/models/{model_name}:predict"
+        self._model_url = f"{base.rstrip('/')}/v1/models/{model_name}"
         self._deadline_seconds = deadline_seconds
         # A transport of its own: no proxy of the environment.
         self._client = httpx.Client(transport=httpx.HTTPTransport())
+        self._only_outputs: dict[str, str] = {}  # by signature
 
     def ask(self, signature_name: str, inputs: Inputs) -> dict[str, np.ndarray]:
         """See Transport.ask."""
@@ -126,19 +127,36 @@ class RestTransport:
             "signature_name": signature_name,
             "inputs": {name: _json_values(values) for name, values in inputs.items()},
         }
-        response = self._post(body)
+        outputs = self._json(f"{self._model_url}:predict", body)["outputs"]
+        if not isinstance(outputs, dict):  # a signature's only output comes without its name
+            outputs = {self._only_output(signature_name): outputs}
+        return {name: _array(values) for name, values in outputs.items()}
+
+    def _only_output(self, signature_name: str) -> str:
+        if signature_name not in self._only_outputs:
+            metadata = self._json(f"{self._model_url}/metadata")["metadata"]
+            signature = metadata["signature_def"]["signature_def"][signature_name]
+            [self._only_outputs[signature_name]] = signature["outputs"]
+        return self._only_outputs[signature_name]
+
+    def _json(self, url: str, body: dict | None = None) -> dict:
+        """The answer to a POST, or without a body to a GET."""
+        response = self._send(url, body)
         document = _json_object(response)
         if response.status_code != httpx.codes.OK:
             reason = document.get("error", response.text[:500])
-            raise ClientError(f"{self._url}: HTTP {response.status_code}: {reason}")
-        return {name: _array(values) for name, values in document["outputs"].items()}
+            raise ClientError(f"{url}: HTTP {response.status_code}: {reason}")
+        return document
 
-    def _post(self, body: dict) -> httpx.Response:
+    def _send(self, url: str, body: dict | None) -> httpx.Response:
         deadline = Deadline(self._deadline_seconds)
+        method = "GET" if body is None else "POST"
         outcome: httpx.Response | httpx.HTTPError | None = None
         for _ in deadline.tries():
             try:
-                outcome = self._client.post(self._url, json=body, timeout=deadline.seconds_left)
+                outcome = self._client.request(
+                    method, url, json=body, timeout=deadline.seconds_left
+                )
             except httpx.ConnectError as error:  # nothing was sent
                 outcome = error
             except httpx.HTTPError as error:
@@ -150,7 +168,7 @@ class RestTransport:
         if isinstance(outcome, httpx.Response):
             return outcome
         assert outcome is not None  # there is at least one try
-        raise ClientError(f"{self._url}: {type(outcome).__name__}: {outcome}") from outcome
+        raise ClientError(f"{url}: {type(outcome).__name__}: {outcome}") from outcome
 
     def close(self) -> None:
         """See Transport.close."""

@@ -19,6 +19,8 @@ from components.trainer.runs import (
     run_key,
     training_metrics,
 )
+from components.trainer.serving_files import write_serving_files
+from components.trainer.warm_up import generator_requests
 from components.vocabulary_gen.config import SENTENCEPIECE_FILE, WORDPIECE_FILE
 from models.gpt.sentencepiece_tokenizer import SentencepieceTokenizer, read_sentencepiece_model
 from models.gpt.text_generator import TextGenerator
@@ -38,8 +40,9 @@ PROVENANCE_FILE = "provenance.json"
 def run_fn(fn_args: FnArgs) -> None:
     """Pretrains on rows of PretrainExampleGen and writes the model artifact.
 
-    The artifact holds `Format-Serving/` (of a BERT its Hugging Face folder, of a GPT a SavedModel; with
-    `provenance.json`) and `training_metrics.json`. See `components.trainer.run_fn` for checkpoints.
+    The artifact holds `Format-Serving/` (of a BERT its Hugging Face folder, of a GPT a SavedModel with what
+    `components.trainer.serving_files` writes; with `provenance.json`) and `training_metrics.json`. See
+    `components.trainer.run_fn` for checkpoints.
 
     Args:
         fn_args: paths from TFX; `custom_config` is a dump of `PretrainSettings`.
@@ -77,6 +80,8 @@ def run_fn(fn_args: FnArgs) -> None:
     serving = Path(fn_args.serving_model_dir)
     metrics = training_metrics(history, len(train), len(train.token_ids))
     model.save(serving)
+    if isinstance(model, Gpt):
+        write_serving_files(str(serving), generator_requests(model.generator.config))
     (serving.parent / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
     provenance = _provenance(settings, examples, metrics)
     (serving / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n")

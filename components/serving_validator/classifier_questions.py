@@ -1,4 +1,4 @@
-"""What a classifier is asked: the same texts, or pairs, as raw text and as tf.Example."""
+"""What a classifier is asked: the same texts, or pairs, through every signature."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +12,14 @@ from components.serving_validator.questions import (
     check_outputs,
     text_of,
 )
+from components.serving_validator.signature_questions import embedding_question, token_question
 from models.classifier import TextClassifier
 from models.config import DECISION
 from models.export import TEXT, TEXT_PAIR
 
 
 class ClassifierAsker:
-    """Decisions must be equal, and probabilities within the tolerance.
+    """Decisions and token ids must be equal, probabilities, numbers and embeddings within the tolerance.
 
     Args:
         folder: of `TextClassifier.save`.
@@ -32,49 +33,79 @@ class ClassifierAsker:
 
     def questions(self, name: str, rows: Sequence[bytes]) -> list[Question]:
         """See Asker.questions."""
-        names = [TEXT, TEXT_PAIR] if self._classifier.config.pairs else [TEXT]
+        classifier = self._classifier
+        names = [TEXT, TEXT_PAIR] if classifier.config.pairs else [TEXT]
         columns = {column: [text_of(row, column) for row in rows] for column in names}
-        judge = self._judge(self._classifier.answers(*columns.values()))
-        ways: tuple[tuple[str, Mapping[str, Sequence]], ...] = (
-            ("serving_text", columns),
-            ("serving_default", {"examples": rows}),
-        )
+        judge, form, judge_form = self._judges(classifier.answers(*columns.values()))
+        asked: list[tuple[str, Mapping[str, Sequence], Callable[[Answer], Judgement]]] = [
+            ("serving_text", columns, judge),
+            ("serving_default", {"examples": rows}, judge),
+            (form, {"inputs": rows}, judge_form),
+        ]
         return [
-            Question(f"{signature}, {name}", signature, inputs, columns[TEXT], judge)
-            for signature, inputs in ways
+            *(
+                Question(f"{signature}, {name}", signature, inputs, columns[TEXT], judge)
+                for signature, inputs, judge in asked
+            ),
+            embedding_question(classifier, name, columns, self._tolerance),
+            token_question(classifier, name, columns, rows),
         ]
 
-    def _judge(self, expected: dict[str, np.ndarray]) -> Callable[[Answer], Judgement]:
-        """Holds an answer against the training graph's."""
-        config = self._classifier.config
+    def _judges(
+        self, expected: dict[str, np.ndarray]
+    ) -> tuple[Callable[[Answer], Judgement], str, Callable[[Answer], Judgement]]:
+        """Of the answer; and of its Classify or Regress form, with that signature's name."""
+        config, tolerance = self._classifier.config, self._tolerance
         if config.target is not None:
-            allowed = self._tolerance * (config.target.deviation + np.abs(expected["value"]))
-            return functools.partial(judge_values, expected["value"], allowed)
+            values = expected["value"]
+            allowed = tolerance * (config.target.deviation + np.abs(values))
+            of_form = functools.partial(judge_values, values[:, None], allowed[:, None], "outputs")
+            return functools.partial(judge_values, values, allowed, "value"), "regress", of_form
+        held = config.classes, expected["probabilities"], tolerance
         judge = judge_several_classes if config.task == "multi_label" else judge_classes
-        return functools.partial(judge, config.classes, expected["probabilities"], self._tolerance)
+        return (
+            functools.partial(judge, *held),
+            "classify",
+            functools.partial(judge_scored_classes, *held),
+        )
 
 
-def judge_values(expected: np.ndarray, allowed: np.ndarray, answer: Answer) -> Judgement:
+def judge_scored_classes(
+    classes: Sequence[str], probabilities: np.ndarray, tolerance: float, answer: Answer
+) -> Judgement:
+    """Holds `classes` and `scores` of the Classify form, both [n, classes], against the training graph's.
+
+    See `judge_classes`.
+    """
+    shape = probabilities.shape
+    check_outputs(answer, {"scores": shape, "classes": shape})
+    return _judge(classes, probabilities, tolerance, answer["classes"], answer["scores"])
+
+
+def judge_values(
+    expected: np.ndarray, allowed: np.ndarray, output: str, answer: Answer
+) -> Judgement:
     """Holds a served regression's answer against the training graph's.
 
     Args:
-        expected: float32 [n].
-        allowed: float [n], largest absolute differences that still agree.
-        answer: value [n].
+        expected: float32 [n] or [n, 1].
+        allowed: float, likewise: largest absolute differences that still agree.
+        output: the answer's name: "value" or, in the Regress form, "outputs".
+        answer: numbers of the same shape.
 
     Raises:
         UnusableAnswer: the output is missing or has another shape.
     """
-    check_outputs(answer, {"value": expected.shape})
-    differences = np.abs(answer["value"].astype(np.float64) - expected)
+    check_outputs(answer, {output: expected.shape})
+    served = answer[output].astype(np.float64).ravel()
+    own, bounds = expected.ravel(), allowed.ravel()
+    differences = np.abs(served - own)
     problems = [
         None
         if difference <= bound  # false for NaN too
-        else f"value is {served:.7g}, the training graph's is {own:.7g} (difference {difference:.3g}, "
+        else f"{output} is {number:.7g}, the training graph's is {known:.7g} (difference {difference:.3g}, "
         f"allowed {bound:.3g})"
-        for served, own, difference, bound in zip(
-            answer["value"], expected, differences, allowed, strict=True
-        )
+        for number, known, difference, bound in zip(served, own, differences, bounds, strict=True)
     ]
     return Judgement(problems, float(np.max(differences, initial=0.0)))
 
@@ -95,15 +126,16 @@ def judge_several_classes(
     """
     names = ("probabilities", "classes", "is_answer")
     check_outputs(answer, dict.fromkeys(names, probabilities.shape))
-    differences = np.abs(answer["probabilities"].astype(np.float64) - probabilities)
-    problems = []
-    for i, served in enumerate(answer["probabilities"]):
-        problems.append(
-            _class_problem(list(classes), answer["classes"][i].tolist())
-            or _probability_problem(classes, probabilities[i], served, differences[i], tolerance)
-            or _decision_problem(classes, probabilities[i], answer["is_answer"][i], tolerance)
+    judgement = _judge(
+        classes, probabilities, tolerance, answer["classes"], answer["probabilities"]
+    )
+    problems = [
+        problem or _decision_problem(classes, row, decided, tolerance)
+        for problem, row, decided in zip(
+            judgement.problems, probabilities, answer["is_answer"], strict=True
         )
-    return Judgement(problems, float(np.max(differences, initial=0.0)))
+    ]
+    return Judgement(problems, judgement.largest_difference)
 
 
 def _decision_problem(
@@ -138,14 +170,31 @@ def judge_classes(
     """
     n, size = probabilities.shape
     check_outputs(answer, {"label": (n,), "probabilities": (n, size), "classes": (n, size)})
-    differences = np.abs(answer["probabilities"].astype(np.float64) - probabilities)
-    problems = []
-    for i, (label, served) in enumerate(zip(answer["label"], answer["probabilities"], strict=True)):
-        problems.append(
-            _class_problem(list(classes), answer["classes"][i].tolist())
-            or _probability_problem(classes, probabilities[i], served, differences[i], tolerance)
-            or _label_problem(classes, probabilities[i], label, tolerance)
+    judgement = _judge(
+        classes, probabilities, tolerance, answer["classes"], answer["probabilities"]
+    )
+    problems = [
+        problem or _label_problem(classes, row, label, tolerance)
+        for problem, row, label in zip(
+            judgement.problems, probabilities, answer["label"], strict=True
         )
+    ]
+    return Judgement(problems, judgement.largest_difference)
+
+
+def _judge(
+    classes: Sequence[str],
+    probabilities: np.ndarray,
+    tolerance: float,
+    answered: np.ndarray,
+    scores: np.ndarray,
+) -> Judgement:
+    differences = np.abs(scores.astype(np.float64) - probabilities)
+    problems = [
+        _class_problem(list(classes), answered[i].tolist())
+        or _probability_problem(classes, probabilities[i], scores[i], differences[i], tolerance)
+        for i in range(len(probabilities))
+    ]
     return Judgement(problems, float(np.max(differences, initial=0.0)))
 
 

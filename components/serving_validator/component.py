@@ -37,12 +37,13 @@ class ServingValidator(base_component.BaseComponent):
     about rows of the data and about hostile texts (empty, very long, Unicode, emoji).
 
     A classifier, `models.classifier.TextClassifier` in the model artifact's `classifier/`, gets raw
-    texts (`serving_text`) and serialized tf.Examples (`serving_default`): labels must be equal and
-    probabilities within `tolerance`, numbers within `tolerance` times their size and the labels'
-    standard deviation. A GPT, `models.gpt.text_generator.TextGenerator` among the
-    SavedModel's extra assets, has to judge the texts (`score`, `serving_default`), with
-    log-likelihoods within `tolerance`, and to write on from them (`generate`): greedily what
-    step-by-step decoding without a cache writes, by chance what the same seed gives in process.
+    texts (`serving_text`, `embed`) and serialized tf.Examples (`serving_default`, `classify` or `regress`,
+    `transform_features`): labels and token ids must be equal, probabilities within `tolerance`, numbers
+    within `tolerance` times their size and the labels' standard deviation, and embeddings within it as a
+    share of their largest component. A GPT, `models.gpt.text_generator.TextGenerator` among the
+    SavedModel's extra assets, has to judge the texts (`score`, `serving_default`), with log-likelihoods
+    within `tolerance`, and to write on from them (`generate`): greedily what step-by-step decoding without
+    a cache writes, by chance what the same seed gives in process.
 
     Output `blessing` is the stock InfraBlessing, so the stock Pusher takes it as `infra_blessing`.
     It also holds `validation.json` (every way asked, the largest difference, each mismatch), and

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +22,8 @@ from components.trainer.runs import (
     run_key,
     training_metrics,
 )
+from components.trainer.serving_files import write_serving_files
+from components.trainer.warm_up import classifier_requests
 from components.transform.preprocessing import LABEL_VOCABULARY, TOKEN_IDS
 from components.tuner.config import apply_values
 from models.backbone import build_backbone
@@ -30,6 +32,7 @@ from models.config import (
     BackboneConfig,
     ClassifierConfig,
     Config,
+    Pooling,
     TargetScale,
     TaskName,
     TrainingConfig,
@@ -59,7 +62,8 @@ class TrainerSettings(Config):
     vocabulary: str
     vocabulary_hash: str
     max_length: int
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Pooling = "mean"
+    embedding_pooling: Pooling | None = None
     task: TaskName = "single_label"
     pairs: bool = False
     weights: str | None = None
@@ -73,8 +77,9 @@ class TrainerSettings(Config):
 def run_fn(fn_args: FnArgs) -> None:
     """Fine-tunes on the transformed examples and writes the model artifact.
 
-    The artifact holds `Format-Serving/` (the SavedModel), `classifier/` (config, vocabulary and weights of
-    the Keras model) and `training_metrics.json` (every epoch's means); the model run has `history.json`.
+    The artifact holds `Format-Serving/` (the SavedModel with what `components.trainer.serving_files` writes),
+    `classifier/` (config, vocabulary and weights of the Keras model) and `training_metrics.json` (every
+    epoch's means); the model run has `history.json`.
 
     While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of
     the same that was killed goes on; in the end the folder is removed.
@@ -115,6 +120,8 @@ def run_fn(fn_args: FnArgs) -> None:
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
+    requests = classifier_requests(exported.config)
+    write_serving_files(fn_args.serving_model_dir, requests, exported.classes)
     if checkpoints.exists():
         tf.io.gfile.rmtree(str(checkpoints))
 
@@ -242,6 +249,7 @@ def _build_classifier(settings: TrainerSettings, splits: Splits) -> TextClassifi
         pairs=settings.pairs,
         max_length=settings.max_length,
         pooling=settings.pooling,
+        embedding_pooling=settings.embedding_pooling,
     )
     return TextClassifier(config, vocabulary, backbone)
 

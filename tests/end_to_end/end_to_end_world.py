@@ -26,6 +26,8 @@ TOPICS = {
 FILLER = ["the", "patient", "had", "a", "of", "with", "and", "was", "in", "acute", "severe", "mild"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ",", *FILLER]
 VOCABULARY += [word for words in TOPICS.values() for word in words]
+# So that what Unicode becomes is seen in the ids.
+VOCABULARY += ["心", "臓", "قلب", "легкие", "##s", "\U0001f600", "[", "]"]
 
 
 def make_rows(count: int, seed: int = 0) -> list[dict[str, str]]:

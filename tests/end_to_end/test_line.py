@@ -11,8 +11,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import tensorflow as tf
+import ways_in
 from end_to_end_world import (
     ROOT,
     Recorder,
@@ -27,6 +29,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training_processes import exit_code
 
 from components.pusher.store import Store
+from components.serving_validator.questions import HOSTILE_TEXTS
+from models.classifier import TextClassifier
 from models.preemption import EXIT_PREEMPTED
 from pipeline.__main__ import EXIT_NOT_BLESSED
 from pipeline.predict import predict, stable_version
@@ -149,6 +153,74 @@ def test_served_answers_equal_those_of_the_pushed_model(world, first):
         a.label == row["label"] for a, row in zip(answers[:20], make_rows(20, seed=7), strict=True)
     ]
     assert sum(right) > 16
+
+
+UNICODE = [
+    *HOSTILE_TEXTS,  # among them nothing, white space, a very long text, and control characters
+    "He\u0301a\u0308rt hëärt HÉART",
+    "心臓の脈 — 心 臓",
+    "قلب مريض \u202eheart\u202c",
+    "лёгкие лeгкие",
+    "\U0001f600heart\u200d\U0001f600 👩🏽\u200d🔬",
+    "\x00heart\x01 lung\x7f\u200b\ufeff",
+    "skin " * 62 + "lung heart",  # as long as the model reads, and a word more
+]
+
+
+def test_every_way_in_gives_the_trained_answers(first, tmp_path):
+    """Keras, SavedModel, gRPC, REST, TFMA and BulkInferrer, in requests of 1 to 64 rows."""
+    [uri] = first["artifacts"]["Trainer.model"]
+    model = Path(first["pushed"]["path"])
+    texts = UNICODE + [row["text"] for row in make_rows(127 - len(UNICODE), seed=5)]
+    examples = ways_in.examples_of(texts, "heart")
+    classifier = TextClassifier.load(Path(uri, "classifier"))
+    ids = classifier.tokenizer(tf.constant(texts)).to_tensor().numpy()
+    probabilities = classifier.probabilities(texts)
+    scores = [dict(zip(classifier.classes, row, strict=True)) for row in probabilities.tolist()]
+    with ways_in.served(model) as server:
+        found_probabilities = {
+            "SavedModel": ways_in.saved_model(model, "serving_text", "text", texts),
+            "gRPC": server.grpc_predict("serving_text", "text", texts),
+            "gRPC, examples": server.grpc_predict("serving_default", "examples", examples),
+            "REST": server.rest_predict("serving_text", "text", texts),
+            "REST, examples": server.rest_predict("serving_default", "examples", examples),
+        }
+        found_scores = {
+            "gRPC Classify": server.grpc_classify(examples),
+            "MultiInference": server.multi_inference(examples),
+            "REST classify": server.rest_classify(texts),
+        }
+        found_ids = {
+            "SavedModel": ways_in.saved_model(model, "transform_features", "examples", examples),
+            "gRPC": server.grpc_predict("transform_features", "examples", examples),
+            "REST": server.rest_predict("transform_features", "examples", examples),
+        }
+        embeddings = [
+            server.grpc_predict("embed", "text", texts)["embedding"],
+            server.rest_predict("embed", "text", texts),
+        ]
+    analysed = ways_in.analysed(model, examples, tmp_path)
+    found_probabilities["TFMA"] = found_ids["TFMA"] = analysed
+    found_probabilities["BulkInferrer"] = ways_in.bulk_inferred(
+        uri, "serving_default", examples, tmp_path / "answers"
+    )
+    found_ids["BulkInferrer"] = ways_in.bulk_inferred(
+        uri, "transform_features", examples, tmp_path / "ids"
+    )
+    assert len(np.unique(ids)) > 25  # not all is [UNK]
+    assert {len(row) for row in classifier.tokenizer(tf.constant(texts)).to_list()} >= {2, 64}
+    for way, answers in found_ids.items():
+        found = ways_in.column(answers, "token_ids")
+        np.testing.assert_array_equal(found, ids[:, : found.shape[1]], err_msg=way)
+        assert not ids[:, found.shape[1] :].any(), way
+    for way, answers in found_probabilities.items():
+        found = ways_in.column(answers, "probabilities")
+        np.testing.assert_allclose(found, probabilities, rtol=0, atol=1e-5, err_msg=way)
+    for way, rows in found_scores.items():
+        assert [list(row) for row in rows] == [classifier.classes] * len(texts), way
+        assert rows == [pytest.approx(row, rel=0, abs=1e-5) for row in scores], way
+    for found in embeddings:
+        np.testing.assert_allclose(found, classifier.embeddings(texts), rtol=0, atol=1e-5)
 
 
 def test_unchanged_config_is_all_cached_and_pushes_nothing(world, first):

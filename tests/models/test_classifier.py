@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from models.classifier import TextClassifier, pad
 from models.config import BackboneConfig, ClassifierConfig
+from models.pooling import pool
 
 TEXTS = ["heart failure", "the lung.", "", "Failure of the heart; [SEP] the lungs fail . " * 6]
 
@@ -64,6 +65,18 @@ def test_a_loaded_classifier_gives_the_same_answers(make_classifier, tmp_path, p
     assert loaded.classes == ["cardiology", "pneumology", "Ωther"]
     assert loaded.tokenizer.vocabulary == classifier.tokenizer.vocabulary
     np.testing.assert_array_equal(loaded.probabilities(TEXTS), classifier.probabilities(TEXTS))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", None])
+def test_an_embedding_is_made_as_the_config_says(classifier, pooling):
+    config = classifier.config.model_copy(update={"embedding_pooling": pooling})
+    other = TextClassifier(config, classifier.tokenizer.vocabulary, classifier.backbone)
+    inputs = pad(classifier.tokenizer(tf.constant(TEXTS)))
+    expected = pool(classifier.backbone(inputs), inputs["padding_mask"], pooling or "mean")
+    found = other.embeddings(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(other.embeddings(TEXTS[:1]), found[:1], atol=1e-5)
+    assert other.embeddings([]).shape == (0, 8)
 
 
 @pytest.fixture(scope="module")

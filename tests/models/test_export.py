@@ -61,8 +61,14 @@ def as_numpy(answer):
 
 
 def test_has_the_signatures(signatures):
-    assert set(signatures) == {"serving_default", "serving_text", "count_tokens"}
-    for name, argument in (("serving_default", "examples"), ("serving_text", "text")):
+    arguments = {
+        "serving_default": "examples",
+        "serving_text": "text",
+        "classify": "inputs",  # TensorFlow Serving's name
+        "embed": "text",
+    }
+    assert set(signatures) == {*arguments, "count_tokens"}
+    for name, argument in arguments.items():
         [spec] = signatures[name].structured_input_signature[1].values()
         assert (spec.name, spec.dtype, spec.shape.as_list()) == (argument, tf.string, [None])
 
@@ -104,6 +110,20 @@ def test_other_answers_and_pairs(make_classifier, task, tmp_path):
                 np.testing.assert_allclose(value, expected[name], atol=1e-5)
             else:
                 np.testing.assert_array_equal(value, expected[name])
+
+
+def test_classes_and_scores(signatures, classifier):
+    answer = as_numpy(signatures["classify"](inputs=tf.constant(serialized(TEXTS))))
+    assert set(answer) == {"classes", "scores"}
+    np.testing.assert_allclose(answer["scores"], classifier.probabilities(TEXTS), atol=1e-5)
+    names = [name.encode() for name in classifier.classes]
+    assert [list(row) for row in answer["classes"]] == [names] * len(TEXTS)
+
+
+def test_embeddings(signatures, classifier):
+    [(name, found)] = as_numpy(signatures["embed"](text=tf.constant(TEXTS))).items()
+    assert (name, found.dtype, found.shape) == ("embedding", np.float32, (len(TEXTS), 8))
+    np.testing.assert_allclose(found, classifier.embeddings(TEXTS), atol=1e-5)
 
 
 def test_labels_are_not_all_the_same(signatures):

@@ -8,12 +8,13 @@ from concurrent import futures
 from typing import ClassVar
 
 import grpc
+import numpy as np
 import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from typer.testing import CliRunner
 
 from serving.client import Client, app
-from serving.transports import ClientError
+from serving.transports import ClientError, GrpcTransport, RestTransport
 
 MODEL = "toy"
 
@@ -45,6 +46,14 @@ def test_predictions_come_in_order_with_every_score(address, transport):
     assert list(first.scores) == ["short", "long"]
     assert first.probability == max(first.scores.values()) == first.scores["short"]
     assert sum(first.scores.values()) == pytest.approx(1)
+
+
+def test_an_only_output_has_its_name_over_both(address, transport):
+    kind = {"grpc": GrpcTransport, "rest": RestTransport}[transport]
+    with contextlib.closing(kind(address, MODEL, 10.0)) as asked:
+        for _ in range(2):  # REST tells the name in the metadata, which are asked for once
+            answer = asked.ask("one_output", {"x": np.array([1.5, -2.0], np.float32)})
+            assert {name: values.tolist() for name, values in answer.items()} == {"y": [1.5, -2.0]}
 
 
 def test_nothing_asked_nothing_answered(address, transport):

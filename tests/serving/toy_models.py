@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 TOY, PAIR = "toy", "pair"
 VERSION = 7  # of TOY
@@ -53,21 +54,14 @@ class ToyModel(tf.Module):
         return self._of_examples(examples)
 
     @tf.function(input_signature=[_strings("inputs")])
-    def classify(self, inputs):
+    def heads(self, inputs):
         answer = self._of_examples(inputs)
-        return {"classes": answer["classes"], "scores": answer["probabilities"]}
-
-    @tf.function(input_signature=[_strings("inputs")])
-    def classify_scores(self, inputs):
-        return {"scores": self._of_examples(inputs)["probabilities"]}
+        scores = answer["probabilities"]
+        return {"classes": answer["classes"], "scores": scores, "outputs": scores[:, 1]}
 
     @tf.function(input_signature=[_strings("inputs")])
     def classify_flat(self, inputs):
         return {"classes": self._of_examples(inputs)["label"]}
-
-    @tf.function(input_signature=[_strings("inputs")])
-    def regress(self, inputs):
-        return {"outputs": self._of_examples(inputs)["probabilities"][:, 1]}
 
     @tf.function(input_signature=[_strings("inputs")])
     def regress_wide(self, inputs):
@@ -119,12 +113,14 @@ class ToyModel(tf.Module):
 
 
 ALL_SIGNATURES = (
-    *("serving_default", "serving_text", "classify", "classify_scores", "classify_flat", "regress"),
-    *("regress_wide", "one_output", "echo", "shapes", "rows", "ragged", "half", "slow"),
+    *("serving_default", "serving_text", "heads", "classify_flat", "regress_wide", "one_output"),
+    *("echo", "shapes", "rows", "ragged", "half", "slow"),
 )
-_METHOD_NAMES = {
-    "classify": "tensorflow/serving/classify",
-    "regress": "tensorflow/serving/regress",
+# What becomes of "heads": signatures of one input tensor, which TensorFlow 2 cannot export.
+_OF_HEADS = {
+    "classify": ("tensorflow/serving/classify", ("classes", "scores")),
+    "classify_scores": ("tensorflow/serving/classify", ("scores",)),
+    "regress": ("tensorflow/serving/regress", ("outputs",)),
 }
 
 
@@ -137,13 +133,22 @@ def export_toy(
     tf.saved_model.save(
         model, str(beside), signatures={name: getattr(model, name) for name in signatures}
     )
-    if set(_METHOD_NAMES) <= set(signatures):  # TensorFlow 2 says "predict" for every signature
-        names = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(beside))
-        for key, method in _METHOD_NAMES.items():
-            names.replace_method_name(signature_key=key, method_name=method)
-        names.save(None)
+    if "heads" in signatures:
+        _part_heads(beside / "saved_model.pb")
     beside.rename(base / str(version))
     return base / str(version)
+
+
+def _part_heads(file: Path) -> None:
+    saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    defs = saved_model.meta_graphs[0].signature_def
+    for name, (method, outputs) in _OF_HEADS.items():
+        defs[name].CopyFrom(defs["heads"])
+        defs[name].method_name = method
+        for output in set(defs["heads"].outputs) - set(outputs):
+            del defs[name].outputs[output]
+    del defs["heads"]
+    file.write_bytes(saved_model.SerializeToString())
 
 
 def export_models(folder: Path, seen_as: str) -> None:

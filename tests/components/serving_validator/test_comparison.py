@@ -5,9 +5,10 @@ import functools
 import numpy as np
 import pytest
 
-from components.serving_validator.classifier_questions import judge_classes
+from components.serving_validator.classifier_questions import judge_classes, judge_scored_classes
 from components.serving_validator.comparison import compare
-from components.serving_validator.questions import Question
+from components.serving_validator.questions import Question, UnusableAnswer
+from components.serving_validator.signature_questions import judge_embeddings, judge_token_ids
 
 CLASSES = ["a", "b"]
 TEXTS = ["first text", "second text"]
@@ -83,3 +84,40 @@ def test_either_of_two_equal_classes_is_a_right_label():
 
 def test_a_difference_that_is_no_number_is_none():
     assert outcome(probabilities=[[np.nan, 0.1], [0.3, 0.7]]).largest_difference is None
+
+
+def test_scores_are_judged_as_probabilities_are():
+    scores = {"scores": PROBABILITIES + np.float32(8e-6), "classes": answer()["classes"]}
+    assert judge_scored_classes(CLASSES, PROBABILITIES, 1e-5, scores).problems == [None, None]
+    scores["scores"][1, 0] = 0.4
+    first, second = judge_scored_classes(CLASSES, PROBABILITIES, 1e-5, scores).problems
+    assert first is None
+    assert "probability of 'a' is 0.4" in second
+
+
+def test_embeddings_differ_by_a_share_of_their_largest_component():
+    own = np.array([[100.0, 1.0], [0.1, 0.2], [0.0, 0.0]], np.float32)
+    served = own + np.array([[5e-4, 0], [5e-6, 0], [np.nan, 0]], np.float32)
+    judgement = judge_embeddings(own, 1e-5, {"embedding": served})
+    assert judgement.problems[:2] == [None, None]
+    assert "differs by nan of its largest component" in judgement.problems[2]
+    second = judge_embeddings(own[1:2], 1e-5, {"embedding": own[1:2] + np.float32(2e-5)})
+    assert "allowed 1e-05" in second.problems[0]
+    with pytest.raises(UnusableAnswer, match="shape"):
+        judge_embeddings(own, 1e-5, {"embedding": served[:, :1]})
+
+
+@pytest.mark.parametrize(
+    ("served", "right"),
+    [
+        ([[2, 5, 3], [2, 3, 0]], [True, True]),
+        ([[2, 5, 3, 0], [2, 3, 0, 0]], [True, True]),  # filled up further
+        ([[2, 5, 3], [2, 3, 7]], [True, False]),
+        ([[2, 5], [2, 3]], [False, True]),
+    ],
+)
+def test_token_ids_must_be_equal_and_filled_up_with_zeros(served, right):
+    judgement = judge_token_ids([[2, 5, 3], [2, 3]], {"token_ids": np.array(served)})
+    assert [problem is None for problem in judgement.problems] == right
+    with pytest.raises(UnusableAnswer, match="2 rows"):
+        judge_token_ids([[2, 5, 3], [2, 3]], {"token_ids": np.array(served[:1])})

@@ -11,6 +11,8 @@ import tiny_gpt
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from components.serving_validator.questions import HOSTILE_TEXTS
+from components.trainer.serving_files import write_serving_files
+from components.trainer.warm_up import generator_requests
 from models.gpt.export import export_generator
 from models.language_model import GENERATOR_FOLDER, Gpt
 from serving.process import ServerProcess
@@ -36,6 +38,7 @@ def generator():
 def model_uri(generator, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     Gpt(generator).save(folder / "Format-Serving")
+    write_serving_files(str(folder / "Format-Serving"), generator_requests(generator.config))
     return folder
 
 
@@ -88,6 +91,11 @@ def server(model_uri, tmp_path_factory):
     (base / "1").symlink_to(model_uri / "Format-Serving")
     with ServerProcess(base, "gpt") as process:
         yield process
+
+
+def test_the_server_has_answered_the_warm_up_requests(server):
+    """One short text, one that fills the context, and a full batch, for each of three signatures."""
+    assert "Answered 9 warm-up requests" in server.log()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from models.export import export_classifier
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "brain", "lung", "the", "of", "##s"]
 TEXTS = [f"the {organ}s of the {other}" for organ in VOCABULARY[4:7] for other in VOCABULARY[4:7]]
+SIGNATURES = ("serving_text", "serving_default", "classify", "embed", "transform_features")
 
 
 def classifier(seed):
@@ -36,9 +37,14 @@ def classifier(seed):
     return TextClassifier(config, VOCABULARY)
 
 
-def write_model(folder, trained, exported):
+def write_model(folder, trained, exported, read=lambda ids: ids):
+    def transform_features(examples):  # the Trainer's is Transform's graph
+        texts = tf.io.parse_example(examples, {"text": tf.io.FixedLenFeature([], tf.string)})
+        return {"token_ids": read(exported.tokenizer(texts["text"]).to_tensor())}
+
     trained.save(folder / "classifier")
-    export_classifier(exported, str(folder / "Format-Serving"))
+    signatures = {"transform_features": transform_features}
+    export_classifier(exported, str(folder / "Format-Serving"), signatures)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def model_uri(tmp_path_factory):
 def wrong_model_uri(tmp_path_factory):
     """A model whose export is not what was trained."""
     folder = tmp_path_factory.mktemp("wrong")
-    write_model(folder, classifier(seed=1), classifier(seed=2))
+    write_model(folder, classifier(seed=1), classifier(seed=2), lambda ids: ids[:, :-1])
     return folder
 
 
@@ -89,10 +95,14 @@ def test_a_model_that_serves_what_it_learned_is_blessed(model_uri, ask, tmp_path
     assert asked == {
         f"{transport} {signature}, {what}": count
         for transport in ("gRPC", "REST")
-        for signature in ("serving_text", "serving_default")
+        for signature in SIGNATURES
         for what, count in (("eval rows", 5), ("hostile texts", len(HOSTILE_TEXTS)))
     }
-    assert all(c["largest_difference"] <= 1e-5 for c in report["comparisons"])
+    differences = {c["path"]: c["largest_difference"] for c in report["comparisons"]}
+    assert {path for path, d in differences.items() if d is None} == {
+        path for path in asked if "transform_features" in path
+    }
+    assert max(d for d in differences.values() if d is not None) <= 1e-5
 
 
 def test_a_model_that_serves_something_else_is_not_blessed_and_the_reason_is_kept(
@@ -105,7 +115,8 @@ def test_a_model_that_serves_something_else_is_not_blessed_and_the_reason_is_kep
     assert reason == report["reason"]
     assert "mismatches in" in reason
     assert "gRPC serving_text, eval rows, text 'the hearts of the heart'" in reason
-    assert report["comparisons"][0]["mismatches"]
+    assert len(report["comparisons"]) == 4 * len(SIGNATURES)
+    assert all(comparison["mismatches"] for comparison in report["comparisons"])
 
 
 def test_a_server_that_does_not_start_is_a_reason_with_its_log(model_uri, ask, tmp_path):

@@ -217,6 +217,12 @@ def test_several_heads_answer_for_the_same_examples(target):
             "INVALID_ARGUMENT",
             "Expected one output Tensor.",
         ),
+        (
+            "MultiInference",
+            multi(examples("a"), (CLASSIFY, "classify"), (CLASSIFY, "classify_flat")),
+            "INVALID_ARGUMENT",
+            "Input tensor must be the same for all Signatures.",
+        ),
     ],
 )
 def test_refusals(target, method, message, code, words):
