@@ -5,15 +5,18 @@ import keras_hub
 
 from models.config import BackboneConfig
 from models.dropout import Dropout
-from models.embeddings import PositionEmbedding, SegmentEmbedding
+from models.embeddings import PositionEmbedding, SegmentEmbedding, SegmentIds
 from models.encoder_layer import EncoderLayer, SequenceBias
 from models.layer_norm import LayerNorm
 
 INITIALIZER_STDDEV = 0.02  # BERT's
+SEGMENT_IDS = "segment_ids"  # the layer that a backbone for pairs has
 _PACKED_INPUTS = ("token_ids", "sequence_ids", "position_ids", "segment_ids")
 
 
-def build_backbone(config: BackboneConfig, packed: bool = False) -> keras.Model:
+def build_backbone(
+    config: BackboneConfig, packed: bool = False, separator: int | None = None
+) -> keras.Model:
     """Builds an encoder of post-norm transformer layers.
 
     keras-hub's own BertBackbone always uses the tanh GELU, where most published weights want the exact one,
@@ -21,8 +24,9 @@ def build_backbone(config: BackboneConfig, packed: bool = False) -> keras.Model:
 
     Args:
         config: the encoder's size and form.
-        packed: whether a row holds several sequences, which do not see each other. The variables and their
-            paths are the same in both forms.
+        packed: whether a row holds several sequences, which do not see each other.
+        separator: the id after which a row's second segment begins, if rows hold pairs of texts; by default
+            all is of the first. The variables and their paths are the same in all forms.
 
     Returns:
         A functional model: `{"token_ids": int32 [n, length], "padding_mask": int32 [n, length] (1 = a
@@ -46,9 +50,15 @@ def build_backbone(config: BackboneConfig, packed: bool = False) -> keras.Model:
         embeddings_initializer=_initializer(),
         name="position_embedding",
     )(tokens, *([inputs["position_ids"]] if packed else []))
+    if packed:
+        segments = [inputs["segment_ids"]]
+    elif separator is not None:
+        segments = [SegmentIds(separator, name=SEGMENT_IDS)(inputs["token_ids"])]
+    else:
+        segments = []
     positions = SegmentEmbedding(
         2, config.hidden_dim, embeddings_initializer=_initializer(), name="segment_embedding"
-    )(positions, *([inputs["segment_ids"]] if packed else []))
+    )(positions, *segments)
     x = LayerNorm(epsilon=1e-12, name="embeddings_layer_norm")(tokens + positions)
     x = Dropout(config.dropout, name="embeddings_dropout")(x)
     if packed:

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.backbone import build_backbone
+from models import heads
+from models.backbone import SEGMENT_IDS, build_backbone
 from models.config import ClassifierConfig
 from models.tokenizer import BertTokenizer, read_vocabulary
 
@@ -17,12 +18,16 @@ _PREDICT_BATCH = 64
 
 
 class TextClassifier:
-    """Text in, class probabilities out; the training graph's own answer.
+    """Text or pairs of texts in, one class, several classes or a number out: the training graph's own answer.
 
     Args:
-        config: sizes and class names; class i has id i.
+        config: sizes, task and class names; class i has id i.
         vocabulary: the tokenizer's tokens by id.
-        backbone: an encoder of `build_backbone(config.backbone)` with its weights; a new one by default.
+        backbone: an encoder of `build_backbone(config.backbone)` with its weights, of pairs with `separator`;
+            a new one by default.
+
+    Raises:
+        ValueError: the backbone of a classifier of pairs cannot tell the segments.
     """
 
     def __init__(
@@ -34,30 +39,63 @@ class TextClassifier:
         self.config = config
         self.classes = list(config.classes)
         self.tokenizer = BertTokenizer(vocabulary, config.max_length)
-        self.backbone = backbone if backbone is not None else build_backbone(config.backbone)
+        if backbone is None:
+            separator = self.tokenizer.separator if config.pairs else None
+            backbone = build_backbone(config.backbone, separator=separator)
+        elif config.pairs and SEGMENT_IDS not in {layer.name for layer in backbone.layers}:
+            raise ValueError("a classifier of pairs needs a backbone that was built with separator")
+        self.backbone = backbone
         self.model = _with_head(self.backbone, config)
-        self._predict = tf.function(
-            self.logits, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
-        )
+        texts = [tf.TensorSpec([None], tf.string)] * (2 if config.pairs else 1)
+        self._predict = tf.function(self._answers, input_signature=texts, autograph=False)
 
-    def logits(self, texts: tf.Tensor) -> tf.Tensor:
-        """String [n] → float32 [n, classes]: the graph that every export and every check runs."""
-        return self.model(pad(self.tokenizer(texts)), training=False)
+    def logits(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
+        """The graph that every export and every check runs.
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """Class probabilities of raw texts.
+        Args:
+            texts: string [n].
+            pairs: string [n], the second texts, where `config.pairs`.
+
+        Returns:
+            float32 [n, classes]; of a regression [n, 1].
+
+        Raises:
+            ValueError: second texts are missing, or there are some that the model cannot read.
+        """
+        if (pairs is not None) != self.config.pairs:
+            reads = "pairs of texts" if self.config.pairs else "one text at a time"
+            raise ValueError(f"this model reads {reads}")
+        return self.model(pad(self.tokenizer(texts, pairs)), training=False)
+
+    def answers(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """What `models.heads.answers` makes of raw texts.
 
         Args:
             texts: any number of strings.
+            pairs: as many second texts, where `config.pairs`.
 
         Returns:
-            float32 [n, classes], each row summing to 1.
+            Arrays [n, …] by name.
         """
-        rows = [
-            tf.nn.softmax(self._predict(tf.constant(texts[i : i + _PREDICT_BATCH]))).numpy()
-            for i in range(0, len(texts), _PREDICT_BATCH)
+        inputs = [texts] if pairs is None else [texts, pairs]
+        parts = [
+            self._predict(
+                *(tf.constant(each[i : i + _PREDICT_BATCH], tf.string) for each in inputs)
+            )
+            for i in range(0, max(len(texts), 1), _PREDICT_BATCH)
         ]
-        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+        return {
+            name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]
+        }
+
+    def probabilities(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """Class probabilities of raw texts, float32 [n, classes]; of single_label each row's sum is 1."""
+        return self.answers(texts, pairs)["probabilities"]
+
+    def _answers(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return heads.answers(self.config, self.logits(texts, pairs))
 
     def save(self, folder: str | Path) -> None:
         """Writes config.json, vocab.txt and model.weights.h5 into `folder`."""
@@ -101,7 +139,7 @@ def _with_head(backbone: keras.Model, config: ClassifierConfig) -> keras.Model:
         pooled = hidden[:, 0]
     pooled = keras.layers.Dropout(config.backbone.dropout, name="head_dropout")(pooled)
     logits = keras.layers.Dense(
-        len(config.classes),
+        config.num_outputs,
         kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         dtype="float32",  # logits keep their precision whatever the layers below compute in
         name="head",

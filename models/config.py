@@ -10,6 +10,8 @@ NO_FLOAT16_ON_TPU = (
 
 
 StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
+TaskName = Literal["single_label", "multi_label", "regression"]
+DECISION = 0.5  # a class is an answer of a multi-label model from this probability on
 
 
 class Config(pydantic.BaseModel):
@@ -87,16 +89,61 @@ class MaskingConfig(Config):
     whole_words: bool = False
 
 
+class TargetScale(Config):
+    """Of a regression: a number in the label's own units is `mean` plus `deviation` times the model's output.
+
+    Attributes:
+        mean: of the train split's labels.
+        deviation: their standard deviation.
+    """
+
+    mean: float
+    deviation: float = pydantic.Field(gt=0)
+
+
 class ClassifierConfig(Config):
-    """What a saved classifier is made of."""
+    """What a saved classifier is made of.
+
+    Attributes:
+        backbone: the encoder's sizes.
+        task: one class a text, any number of classes (also none), or a number.
+        classes: their names by id; of a regression none.
+        target: the scale of a regression's numbers.
+        pairs: whether it reads two texts at a time, `[CLS] a [SEP] b [SEP]`.
+        max_length: the most ids of a text or pair.
+        pooling: what the head sees of the hidden states.
+    """
 
     backbone: BackboneConfig
-    classes: tuple[str, ...] = pydantic.Field(min_length=2)
+    task: TaskName = "single_label"
+    classes: tuple[str, ...] = ()
+    target: TargetScale | None = None
+    pairs: bool = False
     max_length: int = pydantic.Field(ge=3)
     pooling: Literal["mean", "cls"] = "mean"
 
+    @property
+    def num_outputs(self) -> int:
+        """How many logits there are."""
+        return 1 if self.task == "regression" else len(self.classes)
+
+    @pydantic.model_validator(mode="after")
+    def _answers_fit_task(self) -> "ClassifierConfig":
+        if self.task == "regression":
+            if self.classes or self.target is None:
+                raise ValueError("a regression has a target scale and no classes")
+        elif self.target is not None:
+            raise ValueError(f"{self.task} has classes and no target scale")
+        elif len(self.classes) < (least := 2 if self.task == "single_label" else 1):
+            raise ValueError(f"{self.task} needs at least {least} classes, found {self.classes}")
+        return self
+
     @pydantic.model_validator(mode="after")
     def _length_fits(self) -> "ClassifierConfig":
+        if self.pairs and self.max_length < 5:
+            raise ValueError(
+                f"max_length {self.max_length} leaves a pair nothing beside [CLS] and two [SEP]"
+            )
         if self.max_length > self.backbone.max_sequence_length:
             raise ValueError(
                 f"max_length {self.max_length} is above the backbone's "

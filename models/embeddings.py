@@ -36,6 +36,28 @@ class PositionEmbedding(keras.layers.Embedding):
 
 
 @keras.saving.register_keras_serializable(package="sciformer")
+class SegmentIds(keras.layers.Layer):
+    """Tells the segments of `[CLS] a [SEP] b [SEP]` from the ids: no text can forge a [SEP].
+
+    Args:
+        separator: the id of [SEP].
+    """
+
+    def __init__(self, separator: int, **others: Any):
+        super().__init__(**others)
+        self.separator = separator
+
+    def call(self, token_ids: Any) -> Any:
+        """Int32 [n, length] → int32 [n, length]: 0 up to the first separator and with it, then 1."""
+        ends = ops.cast(ops.equal(token_ids, self.separator), "int32")
+        return ops.minimum(ops.cumsum(ends, axis=1) - ends, 1)
+
+    def compute_output_spec(self, token_ids: keras.KerasTensor) -> keras.KerasTensor:
+        """See `call`."""
+        return keras.KerasTensor(token_ids.shape, "int32")
+
+
+@keras.saving.register_keras_serializable(package="sciformer")
 class SegmentEmbedding(keras.layers.Embedding):
     """A learned vector for each segment; all tokens are in the first unless they say where they are."""
 
@@ -43,11 +65,11 @@ class SegmentEmbedding(keras.layers.Embedding):
         """Adds the segments' vectors.
 
         Args:
-            positions: float [length, hidden], or [n, length, hidden] if there are segments.
+            positions: float [length, hidden] or [n, length, hidden].
             segment_ids: int [n, length]; all 0 by default.
 
         Returns:
-            The shape of `positions`.
+            The shape of `positions`; [n, length, hidden] if there are segments.
         """
         vectors = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
         if segment_ids is None:
@@ -60,4 +82,5 @@ class SegmentEmbedding(keras.layers.Embedding):
         self, positions: keras.KerasTensor, segment_ids: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         """See `call`."""
-        return keras.KerasTensor(positions.shape, self.compute_dtype)
+        shape = positions.shape if segment_ids is None else (*segment_ids.shape, self.output_dim)
+        return keras.KerasTensor(shape, self.compute_dtype)

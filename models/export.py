@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from models import heads
 from models.classifier import TextClassifier
 
+TEXT, TEXT_PAIR = "text", "text_pair"  # arguments of serving_text, and features of an example
 Signature = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -20,8 +22,8 @@ def export_classifier(
     """Writes a SavedModel with a signature for each way in.
 
     `serving_text(text: string [n])` and `serving_default(examples: string [n], serialized tf.Example with
-    a "text" feature)` both give `label` (string [n]), `probabilities` (float32 [n, classes]) and `classes`
-    (string [n, classes], the same names in every row).
+    a "text" feature)` both give what `models.heads.answers` does. A model of pairs also has the argument
+    `text_pair` (string [n]) and the feature of that name.
 
     keras.export.ExportArchive is used because `tf.saved_model.save` of a Keras 3 model cannot be loaded by
     the TF1-style loader of BulkInferrer and TensorFlow Serving (keras-team/keras#20095).
@@ -29,35 +31,29 @@ def export_classifier(
     Args:
         classifier: the trained model.
         folder: where the SavedModel goes.
-        signatures: more signatures by name, each a function of a string [n].
+        signatures: more signatures by name, each a function of a string [n], `examples`.
         resources: trackables (hash tables, layers) that those functions use.
     """
     archive = keras.export.ExportArchive()
     archive.track(classifier.model)
     for resource in resources:
         archive.track(resource)
+    names = [TEXT, TEXT_PAIR] if classifier.config.pairs else [TEXT]
 
-    def answer(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(classifier.logits(texts))
-        classes = tf.constant(classifier.classes)
-        return {
-            "label": tf.gather(classes, tf.argmax(probabilities, axis=-1)),
-            "probabilities": probabilities,
-            "classes": tf.repeat(classes[tf.newaxis], tf.shape(probabilities)[0], axis=0),
-        }
-
-    def serving_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(text)
+    def serving_text(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        return heads.answers(classifier.config, classifier.logits(*texts))
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(
-            tf.io.parse_example(examples, {"text": tf.io.FixedLenFeature([], tf.string)})["text"]
-        )
+        features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
+        parsed = tf.io.parse_example(examples, features)
+        return serving_text(*(parsed[name] for name in names))
 
-    every = {"serving_default": serving_default, "serving_text": serving_text} | (signatures or {})
-    for name, function in every.items():
-        argument = "text" if name == "serving_text" else "examples"
-        spec = tf.TensorSpec([None], tf.string, name=argument)
+    def add(name: str, function: Callable, arguments: Sequence[str]) -> None:
+        specs = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
         # autograph=False: there is no Python control flow to convert, and converting costs seconds.
-        archive.add_endpoint(name, tf.function(function, input_signature=[spec], autograph=False))
+        archive.add_endpoint(name, tf.function(function, input_signature=specs, autograph=False))
+
+    add("serving_text", serving_text, names)
+    for name, function in ({"serving_default": serving_default} | (signatures or {})).items():
+        add(name, function, ["examples"])
     archive.write_out(folder, verbose=False)

@@ -72,11 +72,14 @@ def read_backbone_config(folder: str | Path) -> BackboneConfig:
         raise WeightsError(f"{path}: {error.args[0]} is missing") from None
 
 
-def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
+def load_backbone(
+    folder: str | Path, separator: int | None = None
+) -> tuple[keras.Model, BackboneConfig]:
     """Builds the encoder a Hugging Face folder describes and gives it the folder's weights.
 
     Args:
         folder: holds `config.json` and `model.safetensors` of a BertModel or of a model with a `bert.` part.
+        separator: see `build_backbone`.
 
     Returns:
         The model of `build_backbone` and its config.
@@ -85,7 +88,7 @@ def load_backbone(folder: str | Path) -> tuple[keras.Model, BackboneConfig]:
         WeightsError: a file or a tensor is missing, or a tensor has another shape than the config says.
     """
     config = read_backbone_config(folder)
-    backbone = build_backbone(config)
+    backbone = build_backbone(config, separator=separator)
     assign_backbone(backbone, Path(folder) / "model.safetensors")
     return backbone, config
 

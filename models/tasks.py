@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.examples import EXAMPLE_WEIGHT
+from models.config import DECISION, ClassifierConfig
+from models.examples import EXAMPLE_WEIGHT, HAS_CLASS, LABEL_ID, TARGET, Examples
 from models.pretrainer import MASKED_LM, NEXT_SENTENCE
 
 Batch = dict[str, tf.Tensor]
@@ -40,6 +41,24 @@ class Task(abc.ABC):
         """
 
 
+def task_of(model: keras.Model, config: ClassifierConfig, balanced: Examples | None = None) -> Task:
+    """The task that a text classifier is for.
+
+    Args:
+        model: of the classifier.
+        config: of the classifier.
+        balanced: the training examples, if their classes are to weigh alike.
+    """
+    if config.task == "regression":
+        assert config.target is not None  # ClassifierConfig has seen to it
+        return Regression(model, config.target.deviation)
+    counts = None if balanced is None else balanced.label_counts(len(config.classes))
+    if config.task == "multi_label":
+        weights = None if counts is None else positive_weights(counts, len(balanced))
+        return MultiLabel(model, weights)
+    return Classification(model, None if counts is None else balanced_weights(counts))
+
+
 def balanced_weights(label_counts: np.ndarray) -> list[float]:
     """A weight for each class, so that all classes weigh the same and an example weighs 1 in the mean.
 
@@ -47,6 +66,16 @@ def balanced_weights(label_counts: np.ndarray) -> list[float]:
         label_counts: int [classes], examples by class; each at least 1.
     """
     return (label_counts.sum() / (len(label_counts) * label_counts)).tolist()
+
+
+def positive_weights(label_counts: np.ndarray, examples: int) -> list[float]:
+    """A weight for each class's positive examples, so that they weigh as much as its negative ones.
+
+    Args:
+        label_counts: int [classes], examples that have the class; each at least 1.
+        examples: how many there are.
+    """
+    return (np.maximum(examples - label_counts, 1) / label_counts).tolist()
 
 
 class Classification(Task):
@@ -63,20 +92,88 @@ class Classification(Task):
 
     def sums(self, batch: Batch, training: bool) -> Sums:
         """Sums of "loss" (nats; weighted in training only) and "accuracy" over the batch's rows."""
-        inputs = {"token_ids": batch["token_ids"], "padding_mask": batch["padding_mask"]}
-        logits = tf.cast(self.model(inputs, training=training), tf.float32)
-        labels, rows = batch["label_id"], batch["weight"]
+        logits = _logits(self.model, batch, training)
+        labels, rows = batch[LABEL_ID], batch["weight"]
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         weights = rows
         if training and self._class_weights is not None:
             weights *= tf.gather(tf.constant(self._class_weights, tf.float32), labels)
-        if training and EXAMPLE_WEIGHT in batch:
-            weights *= batch[EXAMPLE_WEIGHT]
-        hits = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
+        weights *= _example_weights(batch, training)
         return {
-            "loss": (tf.reduce_sum(loss * weights), tf.reduce_sum(weights)),
-            "accuracy": (tf.reduce_sum(hits * rows), tf.reduce_sum(rows)),
+            "loss": _weighed(loss, weights),
+            "accuracy": _weighed(tf.argmax(logits, axis=-1) == labels, rows),
         }
+
+
+class MultiLabel(Task):
+    """Any number of classes an example, with sigmoid cross-entropy.
+
+    Args:
+        model: `{"token_ids", "padding_mask"}` → float32 logits [n, classes].
+        positive_weights: a factor on the training loss where an example has the class; all 1 by default.
+    """
+
+    def __init__(self, model: keras.Model, positive_weights: Sequence[float] | None = None):
+        self.model = model
+        self._positive_weights = positive_weights
+
+    def sums(self, batch: Batch, training: bool) -> Sums:
+        """Sums over the batch's rows of "loss" (nats, the mean over the classes; weighted in training only)
+        and of "accuracy" (rows with every class right).
+        """
+        logits = _logits(self.model, batch, training)
+        labels, rows = batch[HAS_CLASS], batch["weight"]
+        if training and self._positive_weights is not None:
+            factors = tf.constant(self._positive_weights, tf.float32)
+            losses = tf.nn.weighted_cross_entropy_with_logits(labels, logits, factors)
+        else:
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+        right = tf.reduce_all((tf.sigmoid(logits) >= DECISION) == (labels > 0), axis=-1)
+        return {
+            "loss": _weighed(
+                tf.reduce_mean(losses, axis=-1), rows * _example_weights(batch, training)
+            ),
+            "accuracy": _weighed(right, rows),
+        }
+
+
+class Regression(Task):
+    """A number an example, with the squared error of targets of mean 0 and deviation 1.
+
+    Args:
+        model: `{"token_ids", "padding_mask"}` → float32 [n, 1], on the targets' scale.
+        deviation: of the labels in their own units, in which the absolute error is told.
+    """
+
+    def __init__(self, model: keras.Model, deviation: float = 1.0):
+        self.model = model
+        self._deviation = deviation
+
+    def sums(self, batch: Batch, training: bool) -> Sums:
+        """Sums over the batch's rows of "loss" (the squared error of the scaled target; weighted in training
+        only) and "mae" (the absolute error, in the label's own units).
+        """
+        errors = _logits(self.model, batch, training)[:, 0] - batch[TARGET]
+        rows = batch["weight"]
+        return {
+            "loss": _weighed(errors**2, rows * _example_weights(batch, training)),
+            "mae": _weighed(tf.abs(errors) * self._deviation, rows),
+        }
+
+
+def _logits(model: keras.Model, batch: Batch, training: bool) -> tf.Tensor:
+    inputs = {"token_ids": batch["token_ids"], "padding_mask": batch["padding_mask"]}
+    return tf.cast(model(inputs, training=training), tf.float32)
+
+
+def _example_weights(batch: Batch, training: bool) -> tf.Tensor | float:
+    """Factors on the rows' loss."""
+    return batch[EXAMPLE_WEIGHT] if training and EXAMPLE_WEIGHT in batch else 1.0
+
+
+def _weighed(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The weighted sum of [n] values, and the sum of the weights."""
+    return tf.reduce_sum(tf.cast(values, tf.float32) * weights), tf.reduce_sum(weights)
 
 
 class BertPretraining(Task):

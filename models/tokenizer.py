@@ -73,7 +73,7 @@ class BertTokenizer:
 
     Args:
         vocabulary: tokens by id, with [PAD], [UNK], [CLS] and [SEP] among them; [PAD] must have id 0.
-        max_length: the most ids of one text, [CLS] and [SEP] included; longer texts are cut.
+        max_length: the most ids of one text or pair, [CLS] and [SEP] included; longer texts are cut.
 
     Raises:
         VocabularyError: a token stands twice, a special token is missing, or [PAD] is not the first.
@@ -83,22 +83,29 @@ class BertTokenizer:
         self.vocabulary = tuple(vocabulary)
         self.max_length = max_length
         _check(self.vocabulary)
-        self._cls, self._sep = self.vocabulary.index(CLS), self.vocabulary.index(SEP)
+        self._cls, self.separator = self.vocabulary.index(CLS), self.vocabulary.index(SEP)
 
-    def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Tokenizes UTF-8 strings.
+    def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.RaggedTensor:
+        """Tokenizes UTF-8 strings, or pairs of them.
 
         Args:
             texts: string [n].
+            pairs: string [n], the second text of each pair.
 
         Returns:
-            int32 [n, (ids)]: `[CLS] pieces… [SEP]`, at most `max_length` ids a text.
+            int32 [n, (ids)]: `[CLS] pieces… [SEP]` or `[CLS] pieces… [SEP] pieces… [SEP]`, at most
+            `max_length` ids. Of a pair the longer text gives up its last piece until both fit; of two as
+            long, the second (`truncate_seq_pair` of arXiv 1810.04805's code).
         """
-        pieces = self.pieces(texts)[:, : self.max_length - 2]
+        pieces = self.pieces(texts)
+        if pairs is None:
+            parts = [pieces[:, : self.max_length - 2]]
+        else:
+            parts = _longest_first(pieces, self.pieces(pairs), self.max_length - 3)
         rows = pieces.nrows(out_type=tf.int64)
         cls = tf.fill(tf.stack([rows, 1]), tf.constant(self._cls, tf.int32))
-        sep = tf.fill(tf.stack([rows, 1]), tf.constant(self._sep, tf.int32))
-        return tf.concat([cls, pieces, sep], axis=1)
+        sep = tf.fill(tf.stack([rows, 1]), tf.constant(self.separator, tf.int32))
+        return tf.concat([cls, *(each for part in parts for each in (part, sep))], axis=1)
 
     def pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenizes UTF-8 strings, without special tokens and however long they are.
@@ -117,6 +124,27 @@ class BertTokenizer:
         )
         words = tf.strings.regex_replace(normalizer.normalize(texts), _LONG_WORDS, _UNKNOWN_WORD)
         return wordpiece.tokenize(words)
+
+
+def _longest_first(
+    first: tf.RaggedTensor, second: tf.RaggedTensor, room: int
+) -> list[tf.RaggedTensor]:
+    """Cuts pairs to `room` pieces, what popping the longer one's last piece, again and again, leaves."""
+    half, whole = (tf.constant(size, tf.int64) for size in (room // 2, room))
+    return [
+        _cut(first, tf.maximum(whole - half, whole - second.row_lengths())),
+        _cut(second, tf.maximum(half, whole - first.row_lengths())),
+    ]
+
+
+def _cut(pieces: tf.RaggedTensor, most: tf.Tensor) -> tf.RaggedTensor:
+    """Keeps the first `most` (int64 [n]) of each row."""
+    lengths = pieces.row_lengths()
+    places = tf.range(tf.size(pieces.flat_values, tf.int64)) - tf.repeat(
+        pieces.row_starts(), lengths
+    )
+    kept = tf.boolean_mask(pieces.flat_values, places < tf.repeat(most, lengths))
+    return tf.RaggedTensor.from_row_lengths(kept, tf.minimum(lengths, most), validate=False)
 
 
 def split_words(texts: tf.Tensor) -> tf.RaggedTensor:

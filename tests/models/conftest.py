@@ -32,10 +32,10 @@ def backbone_config(vocabulary) -> BackboneConfig:
 def make_classifier(vocabulary, backbone_config):
     """A classifier with random weights, far enough from 0 that its answers differ."""
 
-    def make(pooling="mean", seed=1, classes=("cardiology", "pneumology", "Ωther")):
+    def make(pooling="mean", seed=1, classes=("cardiology", "pneumology", "Ωther"), **others):
         keras.utils.set_random_seed(seed)
         config = ClassifierConfig(
-            backbone=backbone_config, classes=classes, max_length=64, pooling=pooling
+            backbone=backbone_config, classes=classes, max_length=64, pooling=pooling, **others
         )
         classifier = TextClassifier(config, vocabulary)
         rng = np.random.default_rng(seed)

@@ -72,6 +72,30 @@ def test_the_gradient_of_the_tokens_stays_sparse(backbone):
     assert isinstance(tape.gradient(y, tokens), tf.IndexedSlices)
 
 
+def test_a_backbone_of_pairs_sees_the_second_segment_after_the_separator(backbone, backbone_config):
+    """As the packed form does, which is told the segments."""
+    ids = tf.constant([[2, 5, 3, 6, 7, 3], [2, 3, 3, 0, 0, 0]])
+    of_pairs = build_backbone(backbone_config, separator=3)
+    packed = build_backbone(backbone_config, packed=True)
+    for other in (of_pairs, packed):
+        other.set_weights(backbone.get_weights())
+    assert [v.path for v in of_pairs.variables] == [v.path for v in backbone.variables]
+    seen = tf.cast(ids > 0, tf.int32)
+    states = of_pairs({"token_ids": ids, "padding_mask": seen}).numpy()
+    told = packed(
+        {
+            "token_ids": ids,
+            "sequence_ids": seen,
+            "position_ids": tf.tile(tf.range(6)[tf.newaxis], [2, 1]),
+            "segment_ids": tf.constant([[0, 0, 0, 1, 1, 1], [0, 0, 1, 0, 0, 0]]),
+        }
+    ).numpy()
+    rows = seen.numpy().astype(bool)
+    np.testing.assert_allclose(states[rows], told[rows], atol=1e-5)
+    alone = backbone({"token_ids": ids, "padding_mask": seen}).numpy()
+    assert np.abs(states[rows] - alone[rows]).max() > 1e-3
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_the_same_seed_gives_the_same_bits(backbone_config, compiled):
     runs = []

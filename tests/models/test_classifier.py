@@ -66,6 +66,53 @@ def test_a_loaded_classifier_gives_the_same_answers(make_classifier, tmp_path, p
     np.testing.assert_array_equal(loaded.probabilities(TEXTS), classifier.probabilities(TEXTS))
 
 
+@pytest.fixture(scope="module")
+def pairs(make_classifier):
+    return make_classifier(task="multi_label", pairs=True)
+
+
+def test_a_pair_is_not_two_texts_nor_the_other_way_round(pairs):
+    one = pairs.probabilities(["heart failure"], ["the lung."])
+    for first, second in (("the lung.", "heart failure"), ("heart failure the lung.", "")):
+        assert np.abs(one - pairs.probabilities([first], [second])).max() > 1e-3
+
+
+def test_a_model_reads_pairs_or_single_texts(classifier, pairs):
+    with pytest.raises(ValueError, match="reads pairs of texts"):
+        pairs.logits(tf.constant(TEXTS))
+    with pytest.raises(ValueError, match="reads one text at a time"):
+        classifier.logits(tf.constant(TEXTS), tf.constant(TEXTS))
+    with pytest.raises(ValueError, match="built with separator"):
+        TextClassifier(pairs.config, pairs.tokenizer.vocabulary, classifier.backbone)
+
+
+def test_a_loaded_classifier_of_pairs_gives_the_same_answers(pairs, tmp_path):
+    pairs.save(tmp_path)
+    loaded = TextClassifier.load(tmp_path)
+    expected = pairs.answers(TEXTS, TEXTS[::-1])
+    for name, found in loaded.answers(TEXTS, TEXTS[::-1]).items():
+        np.testing.assert_array_equal(found, expected[name])
+
+
+def test_answers_of_several_classes(pairs):
+    logits = pairs.logits(tf.constant(TEXTS), tf.constant(TEXTS[::-1])).numpy()
+    found = pairs.answers(TEXTS, TEXTS[::-1])
+    np.testing.assert_allclose(found["probabilities"], 1 / (1 + np.exp(-logits)), atol=1e-5)
+    assert (found["is_answer"] == (logits >= 0)).all()
+    assert len(np.unique(found["is_answer"])) == 2
+    assert found["classes"][3].tolist() == [name.encode() for name in pairs.classes]
+
+
+def test_the_answer_of_a_regression_is_in_the_labels_own_units(make_classifier):
+    scale = {"mean": 50.0, "deviation": 8.0}
+    classifier = make_classifier(task="regression", classes=(), target=scale)
+    logits = classifier.logits(tf.constant(TEXTS)).numpy()
+    found = classifier.answers(TEXTS)
+    assert set(found) == {"value"}
+    np.testing.assert_allclose(found["value"], 50 + 8 * logits[:, 0], rtol=1e-6)
+    assert classifier.answers([])["value"].shape == (0,)
+
+
 def test_nothing_to_load(tmp_path):
     with pytest.raises(FileNotFoundError):
         TextClassifier.load(tmp_path)

@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 
-from models.config import BackboneConfig, TrainingConfig
+from models.config import BackboneConfig, ClassifierConfig, TargetScale, TrainingConfig
 
 
 @pytest.mark.parametrize("size", [{}, {"batch_size": 8}, {"tokens_per_batch": 4096}])
@@ -45,6 +45,30 @@ def test_float16_on_a_tpu_is_refused():
 def test_impossible_values_are_refused(bad):
     with pytest.raises(pydantic.ValidationError):
         TrainingConfig.model_validate(bad)
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"classes": ("a",)}, "single_label needs at least 2 classes"),
+        ({"task": "multi_label"}, "multi_label needs at least 1 classes"),
+        ({"task": "regression"}, "a target scale and no classes"),
+        ({"task": "regression", "target": {"mean": 0, "deviation": 0}}, "greater than 0"),
+        ({"classes": ("a", "b"), "target": {"mean": 0, "deviation": 1}}, "no target scale"),
+        ({"classes": ("a", "b"), "pairs": True, "max_length": 4}, "leaves a pair nothing"),
+    ],
+)
+def test_answers_that_do_not_fit_the_task_are_refused(answers, message):
+    sizes = {"backbone": BackboneConfig.preset("tiny"), "max_length": 8}
+    with pytest.raises(pydantic.ValidationError, match=message):
+        ClassifierConfig(**sizes | answers)
+
+
+def test_a_regression_has_one_output():
+    scale = TargetScale(mean=1, deviation=2)
+    sizes = {"backbone": BackboneConfig.preset("tiny"), "max_length": 8}
+    assert ClassifierConfig(task="regression", target=scale, **sizes).num_outputs == 1
+    assert ClassifierConfig(task="multi_label", classes=("a",), **sizes).num_outputs == 1
 
 
 def test_sizes_go_by_name():

@@ -32,8 +32,8 @@ def test_reads_gzipped_records_in_the_order_of_the_files_names(tmp_path):
     assert examples.token_ids.dtype == np.int32
     assert examples.offsets.tolist() == [0, 3, 4, 6, 10]
     assert examples.offsets.dtype == np.int64
-    assert examples.label_ids.tolist() == [0, 1, 2, 3]
-    assert examples.label_ids.dtype == np.int64
+    assert examples.labels.tolist() == [0, 1, 2, 3]
+    assert examples.labels.dtype == np.int64
 
 
 @pytest.mark.parametrize("shards", [[], [[]], [[], [0, 1, 2, 3], []]])
@@ -66,7 +66,7 @@ def test_rows_of_lists_equal_those_of_files(tmp_path):
     read = Examples.read([write(tmp_path / "a.gz", range(4))])
     made = Examples.from_rows(ROWS, range(4))
     assert made.lengths.tolist() == [3, 1, 2, 4]
-    for name in ("token_ids", "offsets", "label_ids"):
+    for name in ("token_ids", "offsets", "labels"):
         one, other = getattr(read, name), getattr(made, name)
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
@@ -88,6 +88,44 @@ def test_weights_are_in_the_batch_if_there_are_some(tmp_path):
 def test_weights_of_some_examples_are_refused(tmp_path):
     with pytest.raises(ValueError, match="3 of 4 examples have example_weight"):
         Examples.read([write(tmp_path / "a.gz", range(4), {0: 1.0, 1: 1.0, 3: 2.0})])
+
+
+def test_several_labels_are_marked_and_unknown_ones_left_out(tmp_path):
+    found = [[2, 0], [], [-1, 1], [3, 2]]
+    with tf.io.TFRecordWriter(str(tmp_path / "a.gz"), "GZIP") as writer:
+        for row, ids in zip(ROWS, found, strict=True):
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend(row)
+            example.features.feature["label_id"].int64_list.value.extend(ids)
+            writer.write(example.SerializeToString())
+    examples = Examples.read([str(tmp_path / "a.gz")], "multi_label", 3)
+    assert examples.labels.tolist() == [
+        [True, False, True],
+        [False, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    assert examples.label_counts(3).tolist() == [1, 1, 2]
+    batch = examples.padded(np.array([3, 0]), 4)
+    assert batch["has_class"].tolist() == [[0, 0, 1], [1, 0, 1]]
+    assert batch["has_class"].dtype == np.float32
+    assert set(examples.spec) == set(batch)
+    assert examples.spec["has_class"].shape == [None, 3]
+    assert Examples.read([], "multi_label", 3).spec == examples.spec
+
+
+def test_numbers_are_targets(tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "a.gz"), "GZIP") as writer:
+        for row, number in zip(ROWS, [0.5, -2.0, 1e6, 0.0], strict=True):
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend(row)
+            example.features.feature["target"].float_list.value.append(number)
+            writer.write(example.SerializeToString())
+    examples = Examples.read([str(tmp_path / "a.gz")], "regression")
+    batch = examples.padded(np.array([2, 1]), 4)
+    assert batch["target"].tolist() == [1e6, -2.0]
+    assert batch["target"].dtype == np.float32
+    assert Examples.read([], "regression").spec == examples.spec
 
 
 def test_counts_labels():

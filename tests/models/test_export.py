@@ -76,6 +76,36 @@ def test_examples(signatures, classifier):
     check(as_numpy(answer), classifier, TEXTS)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"task": "multi_label", "pairs": True},
+        {"task": "regression", "classes": (), "target": {"mean": 5.0, "deviation": 2.0}},
+    ],
+)
+def test_other_answers_and_pairs(make_classifier, task, tmp_path):
+    classifier = make_classifier(**task)
+    export_classifier(classifier, str(tmp_path / "1"))
+    signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
+    columns = {"text": TEXTS} | ({"text_pair": TEXTS[::-1]} if classifier.config.pairs else {})
+    expected = classifier.answers(*columns.values())
+    examples = serialized(TEXTS)
+    for row, example in enumerate(map(tf.train.Example.FromString, examples)):
+        for name in columns.keys() - {"text"}:
+            example.features.feature[name].bytes_list.value.append(columns[name][row].encode())
+        examples[row] = example.SerializeToString()
+    for answer in (
+        signatures["serving_text"](**{name: tf.constant(c) for name, c in columns.items()}),
+        signatures["serving_default"](examples=tf.constant(examples)),
+    ):
+        assert set(answer) == set(expected)
+        for name, value in as_numpy(answer).items():
+            if value.dtype == np.float32:
+                np.testing.assert_allclose(value, expected[name], atol=1e-5)
+            else:
+                np.testing.assert_array_equal(value, expected[name])
+
+
 def test_labels_are_not_all_the_same(signatures):
     texts = [a * 9 + b for a in ("heart ", "lung ", "the ", ". ") for b in ("s", "fail", "]")]
     labels = signatures["serving_text"](text=tf.constant(texts))["label"].numpy()

@@ -1,4 +1,4 @@
-"""The classification task's sums against its formulas."""
+"""The sums of one class, several classes and numbers against their formulas."""
 
 import keras
 import numpy as np
@@ -7,7 +7,13 @@ import tensorflow as tf
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from models.tasks import Classification, balanced_weights
+from models.tasks import (
+    Classification,
+    MultiLabel,
+    Regression,
+    balanced_weights,
+    positive_weights,
+)
 
 LOGITS = np.array([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3], [-3.0, 1.0, 1.5], [0.0, 4.0, 0.0]])
 LABELS = np.array([0, 0, 2, 1])
@@ -100,3 +106,69 @@ def test_balanced_weights_are_scikit_learns():
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert balanced_weights(counts) == pytest.approx(expected)
     assert np.dot(balanced_weights(counts), counts) == pytest.approx(100)
+
+
+HAS_CLASS = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0]], np.float32)
+TARGETS = np.array([1.0, -0.5, 0.0, 2.0], np.float32)
+
+
+def labelled(rows=range(4), weights=None) -> dict[str, tf.Tensor]:
+    """The same rows with several classes, and with a number."""
+    chosen = list(rows)
+    return batch(rows, weights) | {
+        "has_class": tf.constant(HAS_CLASS[chosen]),
+        "target": tf.constant(TARGETS[chosen]),
+    }
+
+
+def sigmoid_losses(factors=1.0) -> np.ndarray:
+    """Float [4]: cross-entropy, the mean over the classes, positives times a factor a class."""
+    p = 1 / (1 + np.exp(-LOGITS))
+    return -(factors * HAS_CLASS * np.log(p) + (1 - HAS_CLASS) * np.log(1 - p)).mean(1)
+
+
+def test_several_classes_have_sigmoid_cross_entropy():
+    found = means(MultiLabel(task().model).sums(labelled(), True))
+    assert found["loss"] == pytest.approx(sigmoid_losses().mean(), rel=1e-6)
+    decided = (LOGITS >= 0) == (HAS_CLASS > 0)
+    assert found["accuracy"] == decided.all(1).mean()
+
+
+def test_positive_weights_weigh_the_training_loss_only():
+    factors = positive_weights(HAS_CLASS.sum(0), len(HAS_CLASS))
+    assert factors == [1.0, 1.0, 3.0]
+    weighted = MultiLabel(task().model, factors)
+    trained, measured = (means(weighted.sums(labelled(), training)) for training in (True, False))
+    assert trained["loss"] == pytest.approx(sigmoid_losses(np.array(factors)).mean(), rel=1e-6)
+    assert measured["loss"] == pytest.approx(sigmoid_losses().mean(), rel=1e-6)
+
+
+def test_a_number_has_the_squared_error_of_the_scaled_target_and_an_error_in_its_own_units():
+    numbers = Regression(first_logit(), deviation=10.0)
+    found = means(numbers.sums(labelled(), True))
+    errors = LOGITS[:, 0] - TARGETS
+    assert found["loss"] == pytest.approx((errors**2).mean(), rel=1e-6)
+    assert found["mae"] == pytest.approx(10 * np.abs(errors).mean(), rel=1e-6)
+
+
+def first_logit() -> keras.Model:
+    model = task().model
+    return keras.Model(model.input, model.output[:, :1])
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: MultiLabel(task().model), lambda: Regression(first_logit())]
+)
+def test_weights_count_rows_of_several_classes_and_of_numbers(make):
+    """A row of weight 0 is no row; an example's weight counts it so often, in training only."""
+    other = make()
+    without = other.sums(labelled([0, 1, 3]), True)
+    with_it = other.sums(labelled([0, 1, 2, 3], [1, 1, 0, 1]), True)
+    for name, sums in without.items():
+        assert [float(s) for s in with_it[name]] == pytest.approx([float(s) for s in sums])
+    weighed = labelled() | {"example_weight": tf.constant([2.0, 0.0, 1.0, 3.0])}
+    repeated = other.sums(labelled([0, 0, 2, 3, 3, 3]), True)["loss"]
+    assert [float(s) for s in other.sums(weighed, True)["loss"]] == pytest.approx(
+        [float(s) for s in repeated]
+    )
+    assert means(other.sums(weighed, False)) == means(other.sums(labelled(), False))

@@ -180,6 +180,32 @@ def test_longer_texts_are_cut_and_still_end_with_sep(max_length):
     ]
 
 
+PIECES = {"first": VOCABULARY.index("heart"), "second": VOCABULARY.index("fail")}
+
+
+@pytest.mark.parametrize("max_length", [5, 6, 11, 12])
+def test_of_a_pair_the_longer_text_is_cut_first(max_length):
+    """Against `truncate_seq_pair` of BERT's own code, and so Hugging Face's `longest_first`."""
+    sizes = [(a, b) for a in range(13) for b in range(13)]
+    tokenizer = BertTokenizer(VOCABULARY, max_length)
+    found = tokenizer(
+        tf.constant(["heart " * a for a, _ in sizes]), tf.constant(["fail " * b for _, b in sizes])
+    ).to_list()
+    for (a, b), row in zip(sizes, found, strict=True):
+        first, second = [PIECES["first"]] * a, [PIECES["second"]] * b
+        while len(first) + len(second) > max_length - 3:
+            (first if len(first) > len(second) else second).pop()
+        assert row == [CLS, *first, SEP, *second, SEP]
+
+
+def test_pairs_are_the_same_inside_a_graph():
+    spec = tf.TensorSpec([None], tf.string)
+    traced = tf.function(TOKENIZER, input_signature=[spec, spec])
+    columns = tf.constant(["Heart failure.", ""]), tf.constant(["", "s heart"])
+    assert traced(*columns).to_list() == TOKENIZER(*columns).to_list()
+    assert traced(*(column[:0] for column in columns)).to_list() == []
+
+
 def test_a_word_of_more_than_100_characters_is_unknown():
     assert pieces("heart" + "s" * 95) == ["heart", *["##s"] * 95][:62]
     assert pieces("heart" + "s" * 96) == ["[UNK]"]

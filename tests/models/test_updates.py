@@ -254,7 +254,7 @@ def test_an_update_reports_its_rows(parts):
     assert report["tokens"].tolist() == [training.data.lengths[rows].sum()]
     assert report["positions"].tolist() == [padded_rows * training.plan.length(rows)]
     assert report["weight/accuracy"].tolist() == [13]
-    factors = np.array(CLASS_WEIGHTS)[training.data.label_ids[rows]]
+    factors = np.array(CLASS_WEIGHTS)[training.data.labels[rows]]
     assert report["weight/loss"][0] == pytest.approx(factors.sum())
     assert report["learning_rate"][0] == pytest.approx(1e-3)
     assert report["stop"].tolist() == [1]
