@@ -14,7 +14,9 @@ from pipeline.configs import DataConfig
 _MEDLINE_SUFFIXES = (".xml", ".xml.gz")
 # What a config's reader says of the texts; the rest is about labels, slices and splits.
 _MEDLINE_KEYS = {"text_fields", "require_abstract", "max_text_bytes"}
-_TEXT_KEYS = {"format", "delimiter", "text_column", "key_column", "max_text_bytes"}
+_TEXT_KEYS = {
+    *("format", "delimiter", "text_column", "second_text_column", "key_column", "max_text_bytes")
+}
 
 
 class BatchInputError(Exception):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.prediction_writer.answers import TaskName, task_of
+from components.prediction_writer.answers import task_of
+from models.config import TaskName
 from pipeline.configs import PipelineConfig, local_paths, pushed_versions
 from pipeline.predict import newest_version
 

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-TaskName = Literal["single_label", "multi_label", "regression"]
+from models.config import TaskName
+
 Row = dict[str, Any]
 
 _PLACE = {name: pa.string() for name in ("key", "source", "position")}

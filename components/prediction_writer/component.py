@@ -8,8 +8,8 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.example_gen.quarantine import Quarantine
 from components.fingerprint import code_fingerprint
 from components.prediction_writer import executor
-from components.prediction_writer.answers import TaskName
 from components.prediction_writer.artifact import Format, Predictions
+from models.config import TaskName
 
 
 class PredictionWriterSpec(ComponentSpec):

@@ -19,6 +19,7 @@ from components.example_gen.undivided import SPLIT, Asked
 from components.prediction_writer import answers
 from components.prediction_writer.artifact import PREFIX, write_keys
 from components.prediction_writer.keys import CountRepeated
+from models.config import TaskName
 
 TASK_KEY, FORMAT_KEY = "task", "format"
 INFERENCE_RESULT_KEY, PREDICTIONS_KEY = "inference_result", "predictions"
@@ -67,7 +68,7 @@ class Executor(BeamExecutor):
 class _Answer(beam.DoFn):
     """Serialized PredictionLog -> row, (reason, JSON line) of what is no answer."""
 
-    def __init__(self, task: answers.TaskName):
+    def __init__(self, task: TaskName):
         self._task = task
 
     def process(self, serialized: bytes) -> Iterator[Any]:
@@ -84,9 +85,7 @@ class _Answer(beam.DoFn):
         yield place | answer
 
 
-def _write_rows(
-    rows: beam.PCollection, file_format: str, task: answers.TaskName, prefix: str
-) -> None:
+def _write_rows(rows: beam.PCollection, file_format: str, task: TaskName, prefix: str) -> None:
     if file_format == "jsonl":
         _ = (
             rows

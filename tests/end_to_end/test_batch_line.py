@@ -2,29 +2,27 @@
 
 import csv
 import json
-import os
 import random
 import time
 from pathlib import Path
 
-import end_to_end_world  # noqa: F401  preloads TFX where processes are started
 import keras
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-import training_processes
-from end_to_end_world import ROOT, Recorder
+from end_to_end_world import Recorder, start_pipeline
+from training_processes import exit_code
 
 from components.prediction_writer import answers
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig
 from models.export import export_classifier
-from pipeline.__main__ import app
 from pipeline.batch_input import find_batch_input
 from pipeline.batch_model import find_batch_model
 from pipeline.configs import PipelineConfig
 from pipeline.predict_batch import BatchError, outcome, predict_batch
+from pipeline.run import new_run_id
 
 KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "tfrecord")
 
@@ -94,7 +92,7 @@ def ask(config, path, output, listener=None, model=None, **options) -> dict:
         find_batch_model(config, model),
         output,
         listener or Recorder(),
-        output.name,
+        new_run_id(),
         **options,
     )
 
@@ -293,7 +291,7 @@ def test_every_kind_of_file_on_several_workers_with_the_real_export(tmp_path):
     export_classifier(classifier, str(tmp_path / "runs/tiny/serving/tiny/1"))
     (tmp_path / "in").mkdir()
     texts = write_kinds(tmp_path / "in")
-    workers = ("--direct_running_mode=multi_threading", "--direct_num_workers=3")
+    workers = ("--direct_running_mode=multi_threading", "--direct_num_workers=2")
     data = {"path": str(tmp_path), "text": {"label_column": "label", "classes": ["a", "Ω"]}}
     config = make_config(tmp_path, beam_args=workers, data=data)
     summary = ask(config, tmp_path / "in", tmp_path / "out", batch_size=2)
@@ -343,16 +341,11 @@ def test_a_damaged_model_is_an_error(world, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def _command(arguments: list[str]) -> None:
-    os.chdir(ROOT)
-    app(arguments)
-
-
 @pytest.mark.slow  # imports TFX in processes of its own
 def test_a_killed_run_leaves_no_output_and_can_be_repeated(tmp_path):
     save(tmp_path / "runs/tiny/serving/tiny/1")
     lines = (
-        f'{{"id": "{number}", "text": "{"word " * (number % 50)}."}}\n' for number in range(20_000)
+        f'{{"id": "{number}", "text": "{"word " * (number % 50)}."}}\n' for number in range(5_000)
     )
     (tmp_path / "rows.jsonl").write_text("".join(lines))
     (tmp_path / "config.yaml").write_text(json.dumps(settings(tmp_path)))
@@ -360,20 +353,20 @@ def test_a_killed_run_leaves_no_output_and_can_be_repeated(tmp_path):
     arguments = ["predict-batch", "--config", str(tmp_path / "config.yaml")]
     arguments += ["--input", str(tmp_path / "rows.jsonl"), "--output", str(output)]
 
-    process = training_processes.start(_command, {"arguments": arguments}, log)
+    process = start_pipeline(arguments, log)
     while process.is_alive() and not list(
         tmp_path.glob("runs/tiny/batch/artifacts/BulkInferrer/inference_result/*/*")
     ):
         time.sleep(0.01)
     process.kill()
-    assert training_processes.exit_code(process) == -9, log.read_text()
+    assert exit_code(process) == -9, log.read_text()
     assert not output.exists()
     leftover = output.parent / ".answers.part" / "predictions"
     leftover.mkdir(parents=True)  # what a run that is killed while it copies leaves
     (leftover / "predictions-00000-of-00009.jsonl").write_text('{"key": "half')
 
-    process = training_processes.start(_command, {"arguments": arguments}, log)
-    assert training_processes.exit_code(process) == 0, log.read_text()
-    assert "20000 rows in = 20000 out + 0 quarantined" in log.read_text()
-    assert [row["key"] for row in predictions(output)] == [str(n) for n in range(20_000)]
+    process = start_pipeline(arguments, log)
+    assert exit_code(process) == 0, log.read_text()
+    assert "5000 rows in = 5000 out + 0 quarantined" in log.read_text()
+    assert [row["key"] for row in predictions(output)] == [str(n) for n in range(5_000)]
     assert [path.name for path in output.parent.iterdir()] == ["answers"]
