@@ -117,6 +117,7 @@ def evaluate_ours(work: Path, out: Path) -> Verdict:
         {name: [artifact] for name, artifact in outputs.items()},
         {
             "gate": gate.model_dump_json(),
+            "task": "single_label",
             "eval_config": json_format.MessageToJson(build_eval_config(gate.slices)),
             "example_splits": json_utils.dumps(["test"]),
         },

@@ -23,6 +23,7 @@ from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import InputError, check_inputs
 from pipeline.logs import quiet
 from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig, config_class
+from serving.pairs import as_pairs, split_lines
 
 DEMO_CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
 EXIT_FAILED, EXIT_CONFIG, EXIT_NOT_BLESSED = 1, 2, 3
@@ -268,7 +269,11 @@ def report(
 def predict(
     config: ConfigOption,
     texts: Annotated[
-        list[str] | None, typer.Argument(help="Texts; standard input, one a line, by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Texts; standard input, one a line, by default. Of a model of pairs each is followed by its "
+            "second text; on standard input a tab is between."
+        ),
     ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of a table.")] = False,
     set_: SetOption = [],  # noqa: B006
@@ -276,12 +281,19 @@ def predict(
     """Ask the newest pushed model of a config's pipeline."""
     settings = _load_classifier(config, set_)
     questions = texts or [line.rstrip("\n") for line in sys.stdin]
+    pairs = None
+    if settings.data.reader.has_pairs:
+        try:
+            questions, pairs = as_pairs(texts) if texts else split_lines(questions)
+        except ValueError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_CONFIG) from None
     with quiet(Path(settings.root, settings.name, "log.txt")) as console:
         from pipeline.predict import PredictError
         from pipeline.predict import predict as ask
 
         try:
-            answers = ask(settings, questions)
+            answers = ask(settings, questions, pairs)
         except PredictError as error:
             console.print(str(error), markup=False, soft_wrap=True)
             raise typer.Exit(EXIT_FAILED) from None

@@ -8,6 +8,7 @@ import pydantic
 from components.data_audit.config import AuditConfig
 from components.data_validator.config import ValidationConfig
 from components.evaluator.config import GateConfig
+from components.evaluator.names import LABEL, METRICS
 from components.medline_example_gen.config import MedlineConfig
 from components.mitigation.config import MitigationConfig
 from components.model_card.config import ModelCardConfig
@@ -17,6 +18,7 @@ from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, TrainingConfig
 from pipeline.kubeflow_config import KubeflowConfig
 
+_LABELS = {"single_label": "classes", "multi_label": "several classes", "regression": "numbers"}
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
 
 
@@ -147,6 +149,46 @@ class PipelineConfig(Config):
     def _tuning_fits_training(self) -> "PipelineConfig":
         if self.tuning:
             check_search(self.tuning, self.training)
+        return self
+
+    @property
+    def judged_by(self) -> GateConfig:
+        """The gate, which looks at no slices by a label that is a number."""
+        if self.data.reader.task != "regression":
+            return self.gate
+        slices = tuple(name for name in self.gate.slices if name != LABEL)
+        return self.gate.model_copy(update={"slices": slices})
+
+    @pydantic.model_validator(mode="after")
+    def _settings_fit_task(self) -> "PipelineConfig":
+        task, gate = self.data.reader.task, self.gate
+        known = METRICS[task]
+        for name in (*gate.floors, *gate.max):
+            if name.partition(":")[0] not in known:
+                raise ValueError(
+                    f"gate: {name!r} is not measured where labels are {_LABELS[task]}; there are "
+                    f"{', '.join(known)}"
+                )
+        if task == "regression":
+            for key, is_set in (
+                ("gate.slice_min_accuracy", gate.slice_min_accuracy),
+                ("gate.fairness", gate.fairness),
+                ("training.balance_classes", self.training.balance_classes),
+            ):
+                if is_set:
+                    raise ValueError(f"{key} is about classes, but the labels are numbers")
+        if self.mitigation and self.mitigation.reweight and task != "single_label":
+            raise ValueError(
+                f"mitigation.reweight needs one class a text, but labels are {_LABELS[task]}; augment works"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _pair_has_room(self) -> "PipelineConfig":
+        if self.data.reader.has_pairs and self.model.max_length < 5:
+            raise ValueError(
+                f"model.max_length {self.model.max_length} leaves a pair nothing beside [CLS] and two [SEP]"
+            )
         return self
 
     @pydantic.model_validator(mode="after")

@@ -53,4 +53,6 @@ class FewShotConfig(Config):
         splits = self.data.reader.splits
         if splits.group_column or splits.group_near_duplicates:
             raise ValueError("data: records of a few-shot run cannot be grouped; use splits by key")
+        if self.data.reader.task != "single_label" or self.data.reader.has_pairs:
+            raise ValueError("data: a few-shot run asks for the one class of a single text")
         return self

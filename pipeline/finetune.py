@@ -70,6 +70,7 @@ def create_finetune_pipeline(
         config=config.audit,
         near_duplicates=config.data.reader.splits.near_duplicates,
         pretraining=inputs.pretraining,
+        task=config.data.reader.task,
     )
     audit.add_upstream_node(validator)
     mitigation = _mitigation(config, examples, schema)
@@ -84,7 +85,7 @@ def create_finetune_pipeline(
     tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
     trainer = _trainer(settings, transform, tuner)
     model = trainer.outputs["model"]
-    baselines = TextBaselines(examples=examples)
+    baselines = TextBaselines(examples=examples, task=config.data.reader.task)
     baselines.add_upstream_node(audit)
     baseline = create_baseline(model, serving_root, has_metadata=metadata is not None)
     evaluator = Evaluator(
@@ -92,7 +93,8 @@ def create_finetune_pipeline(
         model=model,
         baseline_model=baseline.outputs["model"],
         schema=schema,
-        gate=config.gate,
+        gate=config.judged_by,
+        task=config.data.reader.task,
         baselines=baselines.outputs["baselines"],
     )
     serving_validator = ServingValidator(
@@ -162,6 +164,8 @@ def _transform(
         inputs.vocabulary_hash,
         config.model.max_length,
         has_weights=config.mitigation is not None,
+        task=config.data.reader.task,
+        pairs=config.data.reader.has_pairs,
     )
     return tfx.components.Transform(
         examples=examples,
@@ -183,6 +187,8 @@ def _trainer_settings(
         vocabulary_hash=inputs.vocabulary_hash,
         max_length=config.model.max_length,
         pooling=config.model.pooling,
+        task=config.data.reader.task,
+        pairs=config.data.reader.has_pairs,
         weights=inputs.weights,
         weights_hash=inputs.weights_hash,
         backbone=config.model.backbone,

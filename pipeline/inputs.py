@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from components.data_audit.config import Pretraining
-from components.data_validator.schema import FeatureKind, build_schema
+from components.data_validator.schema import LABEL_KINDS, FeatureKind, build_schema
 from models.whole_file import write_whole_file
 from pipeline.configs import DataConfig, PipelineConfig, PretrainedConfig, RunConfig
 from pipeline.datasets.fetch import fetch
@@ -262,8 +262,11 @@ def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str
         features |= data.text.columns
         optional = [name for name, kind in data.text.columns.items() if kind != "bytes"]
         is_labelled = data.text.label_column is not None
+    features["label"] = LABEL_KINDS[data.reader.task]
     if not is_labelled:
         del features["label"]
+    if data.reader.has_pairs:
+        features["text_pair"] = "bytes"
     return features, optional
 
 

@@ -33,45 +33,71 @@ def newest_version(config: PipelineConfig) -> Path:
     return versions[-1]
 
 
-def predict(config: PipelineConfig, texts: Sequence[str]) -> list[dict[str, Any]]:
+def predict(
+    config: PipelineConfig, texts: Sequence[str], pairs: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
     """Labels texts.
 
+    Args:
+        config: whose pushed model is asked.
+        texts: what it is asked about.
+        pairs: the second texts, if the model reads pairs.
+
     Returns:
-        `{"text", "label", "probability", "probabilities": {class: p}}` for each text, in order.
+        For each text, in order, `text`, of a pair `text_pair`, and `label`, `probability` and `probabilities`
+        ({class: p}); or, where there may be several, `labels` and `probabilities`; or `value`.
 
     Raises:
-        PredictError: nothing was pushed yet.
+        PredictError: nothing was pushed yet, or the model reads pairs and there are none, or the other way.
     """
     signature = tf.saved_model.load(str(newest_version(config))).signatures["serving_text"]
+    columns = {"text": texts} if pairs is None else {"text": texts, "text_pair": pairs}
+    if signature.structured_input_signature[1].keys() != columns.keys():
+        reads = "single texts" if pairs is not None else "pairs of texts"
+        raise PredictError(f"the model reads {reads}")
     answers: list[dict[str, Any]] = []
     for i in range(0, len(texts), _BATCH):
-        batch = list(texts[i : i + _BATCH])
-        outputs = {
-            name: tensor.numpy() for name, tensor in signature(text=tf.constant(batch)).items()
-        }
-        for row, text in enumerate(batch):
-            classes = [name.decode() for name in outputs["classes"][row]]
-            by_class = dict(zip(classes, outputs["probabilities"][row].tolist(), strict=True))
-            label = outputs["label"][row].decode()
-            answers.append(
-                {
-                    "text": text,
-                    "label": label,
-                    "probability": by_class[label],
-                    "probabilities": by_class,
-                }
-            )
+        batch = {name: list(column[i : i + _BATCH]) for name, column in columns.items()}
+        outputs = signature(**{name: tf.constant(column) for name, column in batch.items()})
+        arrays = {name: tensor.numpy() for name, tensor in outputs.items()}
+        for row in range(len(batch["text"])):
+            asked = {name: column[row] for name, column in batch.items()}
+            answers.append(asked | _answer({name: array[row] for name, array in arrays.items()}))
     return answers
 
 
+def _answer(outputs: dict[str, Any]) -> dict[str, Any]:
+    """One row of the outputs, in Python's types."""
+    if "value" in outputs:
+        return {"value": float(outputs["value"])}
+    classes = [name.decode() for name in outputs["classes"]]
+    by_class = dict(zip(classes, outputs["probabilities"].tolist(), strict=True))
+    if "is_answer" in outputs:
+        labels = [
+            name for name, is_one in zip(classes, outputs["is_answer"], strict=True) if is_one
+        ]
+        return {"labels": labels, "probabilities": by_class}
+    label = outputs["label"].decode()
+    return {"label": label, "probability": by_class[label], "probabilities": by_class}
+
+
 def predictions_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """Text, label and probability in columns."""
-    table = Table("text", "label", "probability")
+    """Texts and answers in columns."""
+    first = answers[0] if answers else {}
+    texts = ["text", "text_pair"] if "text_pair" in first else ["text"]
+    said = ["value"] if "value" in first else ["labels"] if "labels" in first else []
+    names = [*texts, *(said or ["label", "probability"])]
+    table = Table(*(name.replace("_pair", " 2") for name in names))
     for answer in answers:
-        text = (
-            answer["text"]
-            if len(answer["text"]) <= _EXCERPT
-            else answer["text"][: _EXCERPT - 1] + "…"
-        )
-        table.add_row(text, answer["label"], f"{answer['probability']:.3f}")
+        table.add_row(*(_cell(name, answer) for name in names))
     return table
+
+
+def _cell(name: str, answer: dict[str, Any]) -> str:
+    if name == "labels":
+        scores = answer["probabilities"]
+        return ", ".join(f"{label} {scores[label]:.3f}" for label in answer["labels"]) or "none"
+    value = answer[name]
+    if isinstance(value, float):
+        return f"{value:.5g}" if name == "value" else f"{value:.3f}"
+    return value if len(value) <= _EXCERPT else value[: _EXCERPT - 1] + "…"

@@ -53,6 +53,8 @@ class PretrainConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _parts_fit(self) -> "PretrainConfig":
+        if self.data.reader.has_pairs:
+            raise ValueError("data: pretraining reads single texts; take second_text_column out")
         if (self.vocabulary is None) == (self.model.weights is None):
             raise ValueError(
                 "give vocabulary for a new model, and none with model.weights, which bring their own"

@@ -26,9 +26,11 @@ _TEST_METRICS = (
     names.CROSS_ENTROPY,
     names.MACRO_F1,
     names.MICRO_F1,
+    names.AVERAGE_PRECISION,
     names.CALIBRATION_ERROR,
     names.MAE,
     names.RMSE,
+    names.R2,
     names.SPEARMAN,
 )
 

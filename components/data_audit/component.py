@@ -12,6 +12,7 @@ from components.data_audit import artifact, executor
 from components.data_audit.config import AuditConfig, Pretraining
 from components.fingerprint import code_fingerprint
 from components.near_duplicates.config import NearDuplicateConfig
+from models.config import TaskName
 
 
 class DataAuditSpec(ComponentSpec):
@@ -21,6 +22,7 @@ class DataAuditSpec(ComponentSpec):
         "config": ExecutionParameter(type=str),
         "near_duplicates": ExecutionParameter(type=str),
         "pretraining": ExecutionParameter(type=str),
+        "task": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
@@ -39,6 +41,7 @@ class DataAudit(base_beam_component.BaseBeamComponent):
         config: the limits.
         near_duplicates: what counts as one.
         pretraining: what is known of the documents that the encoder was pretrained on.
+        task: what the labels are.
     """
 
     SPEC_CLASS = DataAuditSpec
@@ -50,6 +53,7 @@ class DataAudit(base_beam_component.BaseBeamComponent):
         config: AuditConfig,
         near_duplicates: NearDuplicateConfig,
         pretraining: Pretraining,
+        task: TaskName = "single_label",
     ):
         super().__init__(
             DataAuditSpec(
@@ -57,6 +61,7 @@ class DataAudit(base_beam_component.BaseBeamComponent):
                 config=config.model_dump_json(),
                 near_duplicates=near_duplicates.model_dump_json(),
                 pretraining=json.dumps(dataclasses.asdict(pretraining)),
+                task=task,
                 code_fingerprint=code_fingerprint(executor.__name__),
                 audit=types.Channel(type=artifact.DataAudit),
             )

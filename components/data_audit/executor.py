@@ -17,8 +17,9 @@ from components.data_audit.examples import AuditedExamples
 from components.data_audit.limits import check
 from components.data_audit.pretraining import key_files, pretraining_overlap, seen_keys
 from components.data_audit.report import Audit
-from components.example_files import read_columns
+from components.example_files import label_text, read_labelled
 from components.near_duplicates.config import NearDuplicateConfig
+from models.config import TaskName
 
 logger = logging.getLogger("sciformer")
 _TEST = "test"
@@ -41,10 +42,11 @@ class Executor(BeamExecutor):
         """Runs the pipeline.
 
         Args:
-            input_dict: `examples`, with `key`, `text` and perhaps `label`.
+            input_dict: `examples`, with `key`, `text` and perhaps `text_pair` and `label`.
             output_dict: `audit`.
             exec_properties: `config` and `near_duplicates`, JSON dumps of AuditConfig and
-                NearDuplicateConfig, and `pretraining`, one of the fields of Pretraining.
+                NearDuplicateConfig, `pretraining`, one of the fields of Pretraining, and `task`, what the
+                labels are.
 
         Raises:
             DataAuditError: a limit is broken.
@@ -60,7 +62,8 @@ class Executor(BeamExecutor):
         files = {split: split_files(examples, split) for split in splits}
         fileio.makedirs(uri)
         with self._make_beam_pipeline() as pipeline:
-            parts = {split: _parts(pipeline, split, files[split], near) for split in splits}
+            task = exec_properties["task"]
+            parts = {split: _parts(pipeline, split, files[split], near, task) for split in splits}
             tests = beam.pvalue.AsSingleton(_keys(pipeline, parts.get(_TEST)))
             seen = (
                 pipeline
@@ -83,12 +86,16 @@ class Executor(BeamExecutor):
 
 
 def _parts(
-    pipeline: beam.Pipeline, split: str, files: list[str], near: NearDuplicateConfig
+    pipeline: beam.Pipeline,
+    split: str,
+    files: list[str],
+    near: NearDuplicateConfig,
+    task: TaskName,
 ) -> beam.PCollection[AuditedExamples]:
     return (
         pipeline
         | f"Files[{split}]" >> beam.Create(files)
-        | f"Read[{split}]" >> beam.FlatMap(_read)
+        | f"Read[{split}]" >> beam.FlatMap(_read, task)
         | f"Spread[{split}]" >> beam.Reshuffle()
         | f"Sketch[{split}]" >> beam.Map(_audited, split, near)
     )
@@ -99,11 +106,9 @@ def _audited(rows: _Rows, split: str, near: NearDuplicateConfig) -> AuditedExamp
     return AuditedExamples.of(split, keys, labels, texts, near)
 
 
-def _read(path: str) -> Iterator[_Rows]:
-    names = ("key", "label", "text")
-    for columns in read_columns(path, names, optional=["label"]):
-        keys, labels, texts = ([value.decode() for value in columns[name]] for name in names)
-        yield keys, labels, texts
+def _read(path: str, task: TaskName) -> Iterator[_Rows]:
+    for columns in read_labelled(path, task):
+        yield columns["key"], [label_text(label) for label in columns["label"]], columns["text"]
 
 
 def _keys(

@@ -15,7 +15,8 @@ class ValidationConfig(Config):
         min_split_examples: the fewest examples in each split.
         max_label_skew: the most that any label's share may differ between train and another split
             (L∞ distance of the two distributions), beyond what chance explains: two standard errors of
-            the difference of two shares of a half are allowed on top.
+            the difference of two shares of a half are allowed on top. Of labels that are numbers the means
+            may differ so much, in standard deviations of the train split, with two standard errors on top.
         max_drift: the same against an earlier train split, for label and length band.
         baseline_statistics: folder of an earlier run's StatisticsGen artifact to measure drift against,
             without an allowance for chance; drift against it stops the line.

@@ -9,8 +9,8 @@ from tfx.dsl.io import fileio
 
 from components.artifact_file import write_artifact_file
 from components.data_validator.config import ValidationConfig
-from components.data_validator.shares import chance, shares
-from components.example_files import read_columns
+from components.data_validator.shares import chance, mean_chance, numbers, shares, shift
+from components.example_files import TEXT, TEXT_PAIR, joined_texts, read_columns
 from components.vocabulary_gen.measures import count_words, measure
 from models.config import Config
 
@@ -40,8 +40,9 @@ class Change(Config):
 
     Attributes:
         measure: "label", "length_band", "words_per_text", "pieces_per_word" or "coverage".
-        difference: largest difference of a share (L∞) for the first two, a relative change for the next
-            two, the drop for the last.
+        difference: largest difference of a share (L∞) for the first two (of a numeric label the difference
+            of the means, in the earlier standard deviations), a relative change for the next two, the drop
+            for the last.
         allowed: the most that is no drift.
         sentence: the above for people.
     """
@@ -96,14 +97,14 @@ def text_profile(files: Sequence[str], vocabulary: str) -> TextProfile:
     """Measures the texts of a split.
 
     Args:
-        files: gzipped TFRecord of examples with `text`.
+        files: gzipped TFRecord of examples with `text`, and perhaps `text_pair`.
         vocabulary: path of a vocab.txt.
     """
     with fileio.open(vocabulary, "rb") as file:
         pieces_of = measure("wordpiece", file.read()).pieces
     texts = words = pieces = unknown = 0
-    for columns in read_columns(files, ["text"]):
-        batch = columns["text"]
+    for columns in read_columns(files, [TEXT, TEXT_PAIR], optional=[TEXT_PAIR]):
+        batch = joined_texts(columns)
         found = pieces_of(batch)
         texts += len(batch)
         words += count_words("wordpiece", batch).total()
@@ -122,9 +123,12 @@ def distribution_changes(
     earlier: statistics_pb2.DatasetFeatureStatisticsList,
     max_drift: float,
 ) -> list[Change]:
-    """Compares the shares of the labels and of the length bands, beyond what chance explains."""
+    """Compares the shares of the labels and of the length bands, beyond what chance explains.
+
+    Of numbers the means are compared, in the earlier standard deviations.
+    """
     allowed = min(1.0, max_drift + chance(now, earlier))
-    changes = []
+    changes = _number_changes(now, earlier, max_drift)
     for name in _DISTRIBUTIONS:
         then, found = shares(earlier, name), shares(now, name)
         if not then or not found:
@@ -143,6 +147,25 @@ def distribution_changes(
             )
         )
     return changes
+
+
+def _number_changes(
+    now: statistics_pb2.DatasetFeatureStatisticsList,
+    earlier: statistics_pb2.DatasetFeatureStatisticsList,
+    max_drift: float,
+) -> list[Change]:
+    then, found = numbers(earlier, "label"), numbers(now, "label")
+    if then is None or found is None:
+        return []
+    return [
+        Change(
+            measure="label",
+            difference=shift(then, found),
+            allowed=max_drift + mean_chance(now, earlier),
+            sentence=f"the mean label of the train split is {found.mean:.4g}, that of the last blessed "
+            f"model's {then.mean:.4g} (standard deviation {then.deviation:.4g})",
+        )
+    ]
 
 
 def profile_changes(

@@ -22,7 +22,8 @@ from components.data_validator.drift import (
     profile_changes,
     text_profile,
 )
-from components.data_validator.shares import chance
+from components.data_validator.schema import label_task
+from components.data_validator.shares import chance, mean_chance, numbers, shares, shift
 from components.example_gen.quarantine import Counts, read_counts, rejected_lines
 
 _TOP_REASONS = 5
@@ -86,7 +87,7 @@ class Executor(base_executor.BaseExecutor):
             )
             anomalies = _anomalies(statistics, schema, config)
             _write(anomalies, artifact_utils.get_single_instance(output_dict["anomalies"]))
-            problems += _label_problems(statistics["train"])
+            problems += _label_problems(statistics, schema, config)
             problems += [
                 line for split, found in anomalies.items() for line in _lines(split, found)
             ]
@@ -158,15 +159,53 @@ def _empty_split_problems(
     ]
 
 
-def _label_problems(train: statistics_pb2.DatasetFeatureStatisticsList) -> list[str]:
+def _label_problems(
+    statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
+    schema: schema_pb2.Schema,
+    config: ValidationConfig,
+) -> list[str]:
     """What the schema cannot say of labels: there are several, and a vocabulary file can hold them."""
-    features = (f for f in train.datasets[0].features if list(f.path.step) == [_LABEL])
-    labels = [b.label for f in features for b in f.string_stats.rank_histogram.buckets]
+    train, task = statistics["train"], label_task(schema)
+    if task == "regression":
+        return _number_problems(statistics, config)
+    labels = list(shares(train, _LABEL))
     problems = []
-    if len(labels) == 1:
+    if task == "multi_label" and not labels:
+        problems.append("no example of split train has a class: there is nothing to learn")
+    if task == "single_label" and len(labels) == 1:
         problems.append(f"split train has the one label {labels[0]!r}: a classifier needs several")
     if broken := next((label for label in labels if len(label.splitlines()) > 1), None):
         problems.append(f"split train has the label {broken!r}: a label must not hold a line break")
+    return problems
+
+
+def _number_problems(
+    statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList], config: ValidationConfig
+) -> list[str]:
+    """Numbers that are all the same, or whose means differ between splits or from the baseline."""
+    train = statistics["train"]
+    own = numbers(train, _LABEL)
+    if own is None:  # the schema asks for a number: TFDV has told
+        return []
+    if not own.deviation:
+        return [f"all labels of split train are {own.mean:g}: there is nothing to learn"]
+    others = [
+        (f"split {split}", "max_label_skew", config.max_label_skew, other)
+        for split, other in statistics.items()
+        if split != "train"
+    ]
+    if config.baseline_statistics:
+        baseline = _load_baseline(config.baseline_statistics)
+        others.append(("baseline_statistics", "max_drift", config.max_drift, baseline))
+    problems = []
+    for name, key, limit, other in others:
+        found, allowed = numbers(other, _LABEL), limit + mean_chance(train, other)
+        if found and (difference := shift(own, found)) > allowed:
+            problems.append(
+                f"the mean label of split train is {own.mean:.4g}, of {name} {found.mean:.4g}: the "
+                f"difference is {difference:.3f} standard deviations, validation.{key} (with what chance "
+                f"explains) allows {allowed:.3f}"
+            )
     return problems
 
 
@@ -178,6 +217,8 @@ def _anomalies(
     """Each split against the schema; train also against the others (skew) and the baseline (drift)."""
     train = statistics["train"]
     features = {feature.name: feature for feature in schema.feature}
+    if label_task(schema) == "regression":  # no shares to compare: see _number_problems
+        del features[_LABEL]
     if _LABEL in features:
         _close_label_domain(features[_LABEL], train)
     baseline = None

@@ -5,7 +5,14 @@ from typing import Literal
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from models.config import TaskName
+
 FeatureKind = Literal["bytes", "int64", "float", "bytes*"]
+LABEL_KINDS: dict[TaskName, FeatureKind] = {
+    "single_label": "bytes",
+    "multi_label": "bytes*",
+    "regression": "float",
+}
 
 _TYPES = {
     "bytes": schema_pb2.BYTES,
@@ -45,3 +52,13 @@ def build_schema(
         if name == "label" and classes:
             feature.string_domain.value.extend(classes)
     return schema
+
+
+def label_task(schema: schema_pb2.Schema) -> TaskName | None:
+    """What the labels are learned as; None without labels."""
+    label = next((feature for feature in schema.feature if feature.name == "label"), None)
+    if label is None:
+        return None
+    if label.type == schema_pb2.FLOAT:
+        return "regression"
+    return "single_label" if label.presence.min_fraction else "multi_label"

@@ -1,6 +1,7 @@
-"""Distributions of a string feature, and how much of a difference is chance."""
+"""Distributions of a feature, and how much of a difference is chance."""
 
 import math
+from typing import NamedTuple
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -15,6 +16,37 @@ def shares(
             total = sum(bucket.sample_count for bucket in buckets)
             return {bucket.label: bucket.sample_count / total for bucket in buckets}
     return {}
+
+
+class Numbers(NamedTuple):
+    """Mean and standard deviation of the values of a feature."""
+
+    mean: float
+    deviation: float
+
+
+def numbers(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, feature: str
+) -> Numbers | None:
+    """Of a numeric feature, None if there is no such feature."""
+    for found in statistics.datasets[0].features:
+        if list(found.path.step) == [feature] and found.HasField("num_stats"):
+            return Numbers(found.num_stats.mean, found.num_stats.std_dev)
+    return None
+
+
+def shift(one: Numbers, other: Numbers) -> float:
+    """How far the other's mean is from the first's, in the first's standard deviations."""
+    return abs(one.mean - other.mean) / (one.deviation or 1.0)
+
+
+def mean_chance(
+    one: statistics_pb2.DatasetFeatureStatisticsList,
+    other: statistics_pb2.DatasetFeatureStatisticsList,
+) -> float:
+    """Two standard errors of the difference between two samples' means, in standard deviations."""
+    sizes = (one.datasets[0].num_examples, other.datasets[0].num_examples)
+    return 2 * math.sqrt(sum(1 / size for size in sizes))
 
 
 def chance(

@@ -6,8 +6,8 @@ import numpy as np
 
 from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import WorstExample
+from models.config import DECISION
 
-DECISION = 0.5  # a class is an answer of a multi-label model from this probability on
 _LEAST = 1e-7  # probability taken for a smaller one, as Keras does, so that a loss is finite
 _SHOWN = 20
 
@@ -97,7 +97,7 @@ def _example(predictions: Predictions, given: Answers, row: int) -> WorstExample
         names = f"{label:g}", f"{predicted:g}"
     return WorstExample(
         key=predictions.keys[row],
-        text=predictions.texts[row],
+        text=predictions.full_texts[row],
         label=names[0],
         predicted=names[1],
         confidence=_number(given.confidence[row]),

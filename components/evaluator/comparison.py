@@ -12,6 +12,7 @@ from components.evaluator.sentences import comparison_sentence
 from components.evaluator.verdict import Comparison
 
 BLESSED, SVM, MAJORITY = "latest blessed model", "TF-IDF + linear SVM", "majority class"
+RIDGE, MEAN = "TF-IDF + ridge", "mean of the train split"  # of numbers
 
 
 @dataclasses.dataclass(frozen=True)

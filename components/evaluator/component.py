@@ -13,6 +13,7 @@ from components.evaluator.config import GateConfig
 from components.evaluator.eval_config import build_eval_config
 from components.fingerprint import code_fingerprint
 from components.text_baselines.artifact import TextBaselines
+from models.config import TaskName
 
 
 class EvaluatorSpec(TfxEvaluatorSpec):
@@ -21,6 +22,7 @@ class EvaluatorSpec(TfxEvaluatorSpec):
     PARAMETERS = {
         **TfxEvaluatorSpec.PARAMETERS,
         executor.GATE_KEY: ExecutionParameter(type=str),
+        executor.TASK_KEY: ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -44,6 +46,7 @@ class Evaluator(TfxEvaluator):
         baseline_model: the model to compare with; none resolved means no comparison.
         schema: of the examples.
         gate: thresholds and slices.
+        task: what labels and answers are.
         baselines: predictions of simple models on the same examples, to compare with.
     """
 
@@ -57,6 +60,7 @@ class Evaluator(TfxEvaluator):
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
         gate: GateConfig,
+        task: TaskName = "single_label",
         baselines: types.BaseChannel | None = None,
     ):
         spec = EvaluatorSpec(
@@ -67,8 +71,9 @@ class Evaluator(TfxEvaluator):
             baselines=baselines,
             example_splits=json_utils.dumps(["test"]),
             fairness_indicator_thresholds=json_utils.dumps(None),
-            eval_config=build_eval_config(gate.slices),
+            eval_config=build_eval_config(gate.slices, task),
             gate=gate.model_dump_json(),
+            task=task,
             code_fingerprint=code_fingerprint(executor.__name__),
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),

@@ -19,11 +19,12 @@ class AgainstConfig(Config):
             noise passes. "not_worse": the whole interval must be above -margin; what may be noise passes
             only if it is smaller than the margin. "better": the whole interval must be above margin; a gain
             that may be noise does not pass.
-        margin: a share of the examples; "not_worse" needs one, "not_shown_worse" has none.
+        margin: a share of the examples, or of numbers an absolute error in their own units; "not_worse" needs
+            one, "not_shown_worse" has none.
     """
 
     rule: Literal["not_shown_worse", "not_worse", "better"] = "not_shown_worse"
-    margin: Share = 0.0
+    margin: float = pydantic.Field(default=0.0, ge=0)
 
     @pydantic.model_validator(mode="after")
     def _margin_fits_rule(self) -> "AgainstConfig":
@@ -53,8 +54,10 @@ class GateConfig(Config):
         slice_min_accuracy: least accuracy on every value of a feature, by the feature's name, or on one
             value, by "feature=value".
         min_examples: a slice of fewer informs, but blocks nothing.
-        against_blessed: what is asked of the accuracy compared with the latest blessed model's.
-        against_svm: likewise with that of a TF-IDF + linear SVM on the same training rows, if given.
+        against_blessed: what is asked of the accuracy (of numbers, of the absolute error) compared with the
+            latest blessed model's.
+        against_svm: likewise with that of a TF-IDF + linear SVM (of numbers, ridge) on the same training
+            rows, if given.
         fairness: groups that are compared, and how far apart they may be.
     """
 

@@ -1,5 +1,6 @@
 """The Evaluator's work: TFMA's analysis, and our gate's decision on the same predictions."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
 from tfx.components.util import tfxio_utils
@@ -19,7 +21,7 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 from components.beam_executor import BeamExecutor
 from components.evaluator import collect
 from components.evaluator.blessing import bless
-from components.evaluator.comparison import BLESSED, MAJORITY, SVM
+from components.evaluator.comparison import BLESSED, MAJORITY, MEAN, RIDGE, SVM
 from components.evaluator.config import GateConfig
 from components.evaluator.fairness.measure import measure_fairness
 from components.evaluator.gate import judge
@@ -27,9 +29,14 @@ from components.evaluator.predictions import Predictions
 from components.evaluator.verdict import Fairness, Rule
 from components.text_baselines import baselines as text_baselines
 
-GATE_KEY, BASELINES_KEY = "gate", "baselines"
+GATE_KEY, TASK_KEY, BASELINES_KEY = "gate", "task", "baselines"
 BLESSED_FOLDER = "blessed_model"  # its predictions, in the evaluation artifact
-_BASELINES = {text_baselines.TFIDF_SVM: SVM, text_baselines.MAJORITY: MAJORITY}  # by folder
+_BASELINES = {  # by folder
+    text_baselines.TFIDF_SVM: SVM,
+    text_baselines.MAJORITY: MAJORITY,
+    text_baselines.TFIDF_RIDGE: RIDGE,
+    text_baselines.MEAN: MEAN,
+}
 _BATCH = 64  # texts asked at once
 
 
@@ -48,13 +55,14 @@ class Executor(BeamExecutor):
             input_dict: `examples`, `schema`, `model`, and where there are any `baseline_model` (the latest
                 blessed one) and `baselines` (other models' predictions).
             output_dict: `evaluation` and `blessing`.
-            exec_properties: `eval_config`, `example_splits`, and `gate`, a dump of GateConfig.
+            exec_properties: `eval_config`, `example_splits`, `gate`, a dump of GateConfig, and `task`, what
+                labels and answers are.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         gate = GateConfig.model_validate_json(exec_properties[GATE_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[spec.EVALUATION_KEY])
         model = artifact_utils.get_single_instance(input_dict[spec.MODEL_KEY])
-        blessed = _blessed(input_dict.get(spec.BASELINE_MODEL_KEY))
+        blessed = _blessed(input_dict.get(spec.BASELINE_MODEL_KEY), model)
         start = time.monotonic()
         self._analyse(input_dict, exec_properties, gate, evaluation.uri, model, blessed)
         seconds = {"tfma": time.monotonic() - start}
@@ -100,19 +108,20 @@ class Executor(BeamExecutor):
             is_one_of_two = len(config.model_specs) > 1
             folder = Path(output, BLESSED_FOLDER) if model_spec.is_baseline else Path(output)
             folders[model_spec.name if is_one_of_two else ""] = str(folder)
+        task = exec_properties[TASK_KEY]
         features = {*gate.slices, *(gate.fairness.features if gate.fairness else ())}
         analyse = tfma.ExtractEvaluateAndWriteResults(
             eval_shared_model=models if len(models) > 1 else models[0],
             eval_config=config,
             evaluators=[
                 *tfma.default_evaluators(eval_shared_model=models, eval_config=config),
-                collect.collector(),
+                collect.collector(task),
             ],
             writers=[
                 *tfma.default_writers(
                     output_path=output, eval_shared_model=models, eval_config=config
                 ),
-                collect.writer(folders, sorted(features)),
+                collect.writer(folders, sorted(features), task),
             ],
             output_path=output,
         )
@@ -141,12 +150,26 @@ def _read(
     return batches | "Flatten" >> beam.Flatten()
 
 
-def _blessed(artifacts: list[types.Artifact] | None) -> types.Artifact | None:
-    """The latest blessed model; an empty artifact is PushedBaseline's way to say that there is none."""
+def _blessed(
+    artifacts: list[types.Artifact] | None, model: types.Artifact
+) -> types.Artifact | None:
+    """The latest blessed model, if it reads and answers what the candidate does.
+
+    An empty artifact is PushedBaseline's way to say that there is none.
+    """
     found = [
         one for one in artifacts or () if tf.io.gfile.exists(path_utils.serving_model_path(one.uri))
     ]
-    return found[0] if found else None
+    return found[0] if found and _ways(found[0]) == _ways(model) else None
+
+
+def _ways(model: types.Artifact) -> tuple[set[str], set[str]]:
+    """Names of what `serving_text` takes and gives."""
+    path = os.path.join(path_utils.serving_model_path(model.uri), "saved_model.pb")
+    with tf.io.gfile.GFile(path, "rb") as file:
+        [graph] = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs
+    signature = graph.signature_def["serving_text"]
+    return set(signature.inputs), set(signature.outputs)
 
 
 def _baselines(artifacts: list[types.Artifact] | None) -> dict[str, Predictions]:
@@ -166,17 +189,18 @@ def _fairness(
     return measure_fairness(predictions, gate.fairness, _ask(model))
 
 
-def _ask(model: types.Artifact) -> Callable[[list[str]], np.ndarray]:
-    """A model as a function of raw texts, float [n, classes]."""
+def _ask(model: types.Artifact) -> Callable[..., np.ndarray]:
+    """A model as a function of raw texts, and of pairs also the second texts: float [n, classes]."""
     signature = tf.saved_model.load(path_utils.serving_model_path(model.uri)).signatures[
         "serving_text"
     ]
 
-    def probabilities(texts: list[str]) -> np.ndarray:
-        parts = [
-            signature(text=tf.constant(texts[start : start + _BATCH]))["probabilities"].numpy()
-            for start in range(0, len(texts), _BATCH)
-        ]
+    def probabilities(texts: list[str], pairs: list[str] | None = None) -> np.ndarray:
+        columns = {"text": texts} if pairs is None else {"text": texts, "text_pair": pairs}
+        parts = []
+        for start in range(0, len(texts), _BATCH):
+            batch = {n: tf.constant(c[start : start + _BATCH]) for n, c in columns.items()}
+            parts.append(signature(**batch)["probabilities"].numpy())
         return np.concatenate(parts)
 
     return probabilities

@@ -1,15 +1,18 @@
 """What a model said of the test examples."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.evaluator.verdict import PREDICTIONS_FILE, TaskName
+from components.evaluator.verdict import PREDICTIONS_FILE
+from models.config import TaskName
 
 VALUE_SEPARATOR = "\n"  # between the values of a feature that has several
+TEXT_PAIR = "text_pair"  # among the features: the second text of each, where they come in pairs
 _FEATURE = "feature:"
 _LABEL_TYPES = {"single_label": int, "multi_label": bool, "regression": float}
 
@@ -41,6 +44,17 @@ class Predictions:
     def __len__(self) -> int:
         """Number of examples."""
         return len(self.keys)
+
+    @property
+    def full_texts(self) -> np.ndarray:
+        """Str [n], all that the model read: the text, or both of a pair with a line break between."""
+        pairs = self.pairs
+        return self.texts if pairs is None else self.texts + "\n" + pairs
+
+    @property
+    def pairs(self) -> np.ndarray | None:
+        """Str [n], the second texts, if there are some."""
+        return self.features.get(TEXT_PAIR)
 
     def where(self, chosen: np.ndarray) -> "Predictions":
         """The examples at the True places of bool [n], or at int indices."""
@@ -94,6 +108,25 @@ class Predictions:
             scores=np.array(table["scores"].to_pylist(), float).reshape(rows, len(classes)),
             features={name.removeprefix(_FEATURE): values for name, values in columns.items()},
         )
+
+
+def label_array(task: TaskName, labels: Sequence, classes: Sequence[str]) -> np.ndarray:
+    """Labels as `Predictions.labels` holds them.
+
+    Args:
+        task: what they are.
+        labels: of each example a class, classes, or a number.
+        classes: the columns' names; of labels that are not among them, an example has none.
+    """
+    if task == "regression":
+        return np.array(labels, float)
+    ids = {name: class_id for class_id, name in enumerate(classes)}
+    if task == "single_label":
+        return np.array([ids.get(label, -1) for label in labels], np.int64)
+    found = np.zeros((len(labels), len(classes)), bool)
+    for row, names in enumerate(labels):
+        found[row, [ids[name] for name in names if name in ids]] = True
+    return found
 
 
 def _label_type(task: TaskName) -> pa.DataType:

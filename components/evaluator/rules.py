@@ -4,7 +4,7 @@ import numpy as np
 
 from components.evaluator import names
 from components.evaluator.answers import Answers, shown, worst_first
-from components.evaluator.comparison import BLESSED, SVM, Compared
+from components.evaluator.comparison import BLESSED, RIDGE, SVM, Compared
 from components.evaluator.config import AgainstConfig, GateConfig
 from components.evaluator.intervals import UNKNOWN
 from components.evaluator.predictions import Predictions
@@ -53,7 +53,8 @@ class Rules:
         if BLESSED in compared:  # the first model has nothing to be compared with
             found.append(self._against("against_blessed", gate.against_blessed, compared[BLESSED]))
         if gate.against_svm:
-            found.append(self._against("against_svm", gate.against_svm, compared.get(SVM)))
+            linear = RIDGE if self._predictions.task == "regression" else SVM
+            found.append(self._against("against_svm", gate.against_svm, compared.get(linear)))
         return found
 
     def _finite(self) -> list[Rule]:

@@ -1,15 +1,12 @@
 """What the gate decided and what it rests on: `verdict.json` of the evaluation artifact."""
 
 from pathlib import Path
-from typing import Literal
 
-from models.config import Config
+from models.config import Config, TaskName
 from models.whole_file import write_whole_file
 
 VERDICT_FILE, PREDICTIONS_FILE = "verdict.json", "predictions.parquet"
 OVERALL = ""  # the name of the slice that holds every test example
-
-TaskName = Literal["single_label", "multi_label", "regression"]
 
 
 class Estimate(Config):
@@ -79,7 +76,8 @@ class Comparison(Config):
     """The candidate and another on the same examples.
 
     Attributes:
-        against: "latest blessed model", "TF-IDF + linear SVM" or "majority class".
+        against: "latest blessed model", "TF-IDF + linear SVM", "majority class"; of numbers also "TF-IDF +
+            ridge" or "mean of the train split".
         metric: what is compared; higher is better.
         other: the other's value.
         difference: the candidate's minus the other's, with the interval of the paired differences.

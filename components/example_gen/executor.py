@@ -111,7 +111,7 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
 
 
 class _Admitted(NamedTuple):
-    """A usable record: its group, which decides its split, its text and its serialized example."""
+    """A usable record: its group, which decides its split, its text or texts and its serialized example."""
 
     group: str
     text: str
@@ -163,12 +163,13 @@ class _ReadFile(beam.DoFn):
         def rejected(reason: str, detail: str) -> Rejected:
             return Rejected(record.position, reason, f"key {record.key}: {detail}", record.text)
 
-        if not record.text.strip():
-            return rejected("empty_text", "there is no text")
-        if "\0" in record.text:
-            return rejected("nul_byte", "the text holds a NUL character")
+        for name, text in zip(("text", "second text"), record.texts, strict=False):
+            if not text.strip():
+                return rejected("empty_text", f"there is no {name}")
+            if "\0" in text:
+                return rejected("nul_byte", f"the {name} holds a NUL character")
         try:
-            size = len(record.text.encode())
+            size = max(len(text.encode()) for text in record.texts)
             if size > self._config.max_text_bytes:
                 limit = self._config.max_text_bytes
                 return rejected("too_large", f"{size} bytes of text; max_text_bytes is {limit}")
@@ -183,7 +184,7 @@ class _ReadFile(beam.DoFn):
             check_key(group, self._config.splits)
         except ValueError as error:
             return rejected("bad_key", str(error))
-        return _Admitted(group, record.text, example)
+        return _Admitted(group, "\n".join(record.texts), example)
 
 
 class _Divide(beam.DoFn):

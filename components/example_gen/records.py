@@ -25,15 +25,22 @@ class Record:
         position: where in the file, for people ("row 12, line 15").
         key: names the record; decides its split.
         text: the document.
-        label: its class, None where the data has no labels.
+        label: its class, its classes (perhaps none) or its number; None where the data has no labels.
         features: raw features beside those, by name.
+        pair: the second document, where they come in pairs.
     """
 
     position: str
     key: str
     text: str
-    label: str | None
+    label: str | Sequence[str] | float | None
     features: Features
+    pair: str | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The document, or both of a pair."""
+        return [self.text] if self.pair is None else [self.text, self.pair]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +105,14 @@ def serialize(record: Record) -> bytes:
         **record.features,
         "key": [record.key],
         "text": [record.text],
-        "length_band": [length_band(record.text)],
+        "length_band": [length_band(" ".join(record.texts))],
     }
-    if record.label is not None:
-        features["label"] = [record.label]
+    if record.pair is not None:
+        features["text_pair"] = [record.pair]
+    if isinstance(record.label, str | float):
+        features["label"] = [record.label]  # type: ignore[list-item]  # of one kind in all records
+    elif record.label is not None:
+        features["label"] = record.label
     example = tf.train.Example()
     for name, values in features.items():
         feature = example.features.feature[name]

@@ -5,7 +5,7 @@ from typing import Literal
 import pydantic
 
 from components.example_gen.config import ExampleGenConfig
-from models.config import Config
+from models.config import Config, TaskName
 
 _GROUPS = ("journal", "year", "year_band", "language")  # the features that have one value
 
@@ -16,12 +16,15 @@ class LabelRule(Config):
     Attributes:
         mesh_areas: path of a tab-separated table with a header line and the columns
             `descriptor_ui` and `areas` (names, separated by `|`).
-        classes: the areas to learn. A citation is kept if the major headings it has in the table
-            share exactly one area and that area is among the classes.
+        classes: the areas to learn.
+        label_type: "class" keeps a citation if the major headings it has in the table share exactly one
+            area and that area is among the classes; "classes" if they have any of the classes, and gives it
+            all of them.
     """
 
     mesh_areas: str
     classes: tuple[str, ...] = pydantic.Field(min_length=2)
+    label_type: Literal["class", "classes"] = "class"
 
 
 class MedlineConfig(ExampleGenConfig):
@@ -48,6 +51,17 @@ class MedlineConfig(ExampleGenConfig):
                 f"found {self.splits.group_column!r}"
             )
         return self
+
+    @property
+    def task(self) -> TaskName:
+        """What such labels are learned as."""
+        is_multi = self.label is not None and self.label.label_type == "classes"
+        return "multi_label" if is_multi else "single_label"
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether texts come in pairs: no."""
+        return False
 
     def files(self) -> list[str]:
         """The label table."""

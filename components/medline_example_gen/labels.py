@@ -1,4 +1,4 @@
-"""Labels from MeSH: the disease area a citation's major headings agree on."""
+"""Labels from MeSH: the disease area a citation's major headings agree on, or all their areas."""
 
 import csv
 import difflib
@@ -21,19 +21,22 @@ class AreaLabeler:
         """
         self._areas = _read_table(rule.mesh_areas)
         self._classes = frozenset(rule.classes)
+        self._several = rule.label_type == "classes"
         known = set().union(*self._areas.values())
         for name in rule.classes:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1) or sorted(known)
                 raise InputError(f"{rule.mesh_areas}: no area {name!r}; there is {', '.join(near)}")
 
-    def label(self, major_descriptors: Iterable[str]) -> str | Filtered:
-        """The one area of these descriptors, or why there is none."""
+    def label(self, major_descriptors: Iterable[str]) -> str | list[str] | Filtered:
+        """The one area of these descriptors, or all that are asked for, or why there is none."""
         areas: set[str] = set()
         for descriptor in major_descriptors:
             areas |= self._areas.get(descriptor, frozenset())
         if not areas:
             return Filtered("no_label")
+        if self._several:
+            return sorted(areas & self._classes) or Filtered("class_not_asked")
         if len(areas) > 1:
             return Filtered("several_labels")
         area = areas.pop()

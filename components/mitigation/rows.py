@@ -13,6 +13,7 @@ from components.mitigation.weights import Cell
 from models.examples import EXAMPLE_WEIGHT
 
 COPY = "#swapped"  # ends the key of a copy
+_TEXTS = {"text", "text_pair"}
 
 
 class Mitigator:
@@ -48,17 +49,19 @@ class Mitigator:
         records = tf.data.TFRecordDataset(path, compression_type="GZIP")
         for serialized in records.as_numpy_iterator():
             example = tf.train.Example.FromString(serialized)
-            text = _string(example, "text")
             yield example
-            if self._swap and (swapped := self._swap(text)) != text:
+            if self._swap:
                 copy = tf.train.Example.FromString(serialized)
-                _replace(copy, "text", swapped)
-                _replace(copy, "key", _string(copy, "key") + COPY)
-                yield copy
+                for name in _TEXTS & example.features.feature.keys():
+                    _replace(copy, name, self._swap(_string(example, name)))
+                if copy != example:
+                    _replace(copy, "key", _string(copy, "key") + COPY)
+                    yield copy
 
     def _cell(self, example: tf.train.Example) -> Cell:
         features = {self._feature: _string(example, self._feature)} if self._feature else {}
-        return self._groups.of(_string(example, "text"), features), _string(example, "label")
+        text = "\n".join(_string(example, name) for name in sorted(_TEXTS))
+        return self._groups.of(text, features), _string(example, "label")
 
 
 def _string(example: tf.train.Example, name: str) -> str:

@@ -28,8 +28,8 @@ def _details(facts: Facts) -> dict[str, Any]:
     return _stated(
         name=facts.origin.name,
         overview=stated.overview,
-        documentation=f"A text classifier with {len(facts.model.classes)} classes, made by run "
-        f"{facts.run_id}. It was {'blessed' if facts.is_blessed else 'not blessed'}.",
+        documentation=f"{_kind(facts)}, made by run {facts.run_id}. It was "
+        f"{'blessed' if facts.is_blessed else 'not blessed'}.",
         owners=[owner.model_dump(exclude_none=True) for owner in stated.owners],
         version={"name": facts.run_id, "date": facts.date},
         licenses=[{"identifier": stated.license}] if stated.license else [],
@@ -68,9 +68,35 @@ def _parameters(facts: Facts) -> dict[str, Any]:
             "test_examples_with_a_duplicate_in_train": facts.leaked.duplicated,
             "label_conflicts": facts.audit.label_conflicts,
         },
-        "input_format": f"A text, of which the first {facts.model.max_length} tokens are read.",
-        "output_format": "A label and a probability for each of: " + ", ".join(facts.model.classes),
+        "input_format": f"{input_format(facts)}.",
+        "output_format": output_format(facts),
     }
+
+
+def _kind(facts: Facts) -> str:
+    if facts.model.task == "regression":
+        return "A text regression"
+    return f"A text classifier with {len(facts.model.classes)} classes"
+
+
+def input_format(facts: Facts) -> str:
+    """What is read, without a full stop."""
+    if facts.model.pairs:
+        return (
+            f"Two texts, of which {facts.model.max_length} tokens together are read, the longer one cut "
+            "first"
+        )
+    return f"A text, of which the first {facts.model.max_length} tokens are read"
+
+
+def output_format(facts: Facts) -> str:
+    """What is answered."""
+    classes = ", ".join(facts.model.classes)
+    if facts.model.task == "regression":
+        return "A number in the units of the training labels"
+    if facts.model.task == "multi_label":
+        return f"A probability, and whether it is at least 1/2, for each of: {classes}"
+    return f"A label and a probability for each of: {classes}"
 
 
 def architecture(facts: Facts) -> str:

@@ -6,7 +6,7 @@ import jinja2
 from markupsafe import Markup
 
 from components.evaluator.verdict import OVERALL, Estimate
-from components.model_card.card import architecture
+from components.model_card.card import architecture, input_format, output_format
 from components.model_card.facts import Facts
 
 _NOT_STATED = "_Not stated; `model_card` in the config is the place._"
@@ -30,6 +30,8 @@ def card_text(facts: Facts) -> str:
         stated=facts.stated,
         verdict=facts.verdict,
         architecture=architecture(facts),
+        input=input_format(facts),
+        output=output_format(facts),
         not_stated=Markup(_NOT_STATED),
         overall=overall.metrics if overall else {},
         columns=[name for name in overall.metrics if ":" not in name] if overall else [],

@@ -1,7 +1,7 @@
-"""What a classifier is asked: the same texts as raw text and as tf.Example."""
+"""What a classifier is asked: the same texts, or pairs, as raw text and as tf.Example."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,14 +13,17 @@ from components.serving_validator.questions import (
     text_of,
 )
 from models.classifier import TextClassifier
+from models.config import DECISION
+from models.export import TEXT, TEXT_PAIR
 
 
 class ClassifierAsker:
-    """Labels must be equal, and probabilities within the tolerance.
+    """Decisions must be equal, and probabilities within the tolerance.
 
     Args:
         folder: of `TextClassifier.save`.
-        tolerance: largest absolute difference of a probability that still agrees.
+        tolerance: largest absolute difference of a probability that still agrees; of a number, relative to
+            its size and the labels' deviation.
     """
 
     def __init__(self, folder: str, tolerance: float):
@@ -29,18 +32,94 @@ class ClassifierAsker:
 
     def questions(self, name: str, rows: Sequence[bytes]) -> list[Question]:
         """See Asker.questions."""
-        texts = [text_of(row) for row in rows]
-        probabilities = self._classifier.probabilities(texts)
-        judge = functools.partial(
-            judge_classes, self._classifier.classes, probabilities, self._tolerance
+        names = [TEXT, TEXT_PAIR] if self._classifier.config.pairs else [TEXT]
+        columns = {column: [text_of(row, column) for row in rows] for column in names}
+        judge = self._judge(self._classifier.answers(*columns.values()))
+        ways: tuple[tuple[str, Mapping[str, Sequence]], ...] = (
+            ("serving_text", columns),
+            ("serving_default", {"examples": rows}),
         )
         return [
-            Question(f"{signature}, {name}", signature, inputs, texts, judge)
-            for signature, inputs in (
-                ("serving_text", {"text": texts}),
-                ("serving_default", {"examples": rows}),
-            )
+            Question(f"{signature}, {name}", signature, inputs, columns[TEXT], judge)
+            for signature, inputs in ways
         ]
+
+    def _judge(self, expected: dict[str, np.ndarray]) -> Callable[[Answer], Judgement]:
+        """Holds an answer against the training graph's."""
+        config = self._classifier.config
+        if config.target is not None:
+            allowed = self._tolerance * (config.target.deviation + np.abs(expected["value"]))
+            return functools.partial(judge_values, expected["value"], allowed)
+        judge = judge_several_classes if config.task == "multi_label" else judge_classes
+        return functools.partial(judge, config.classes, expected["probabilities"], self._tolerance)
+
+
+def judge_values(expected: np.ndarray, allowed: np.ndarray, answer: Answer) -> Judgement:
+    """Holds a served regression's answer against the training graph's.
+
+    Args:
+        expected: float32 [n].
+        allowed: float [n], largest absolute differences that still agree.
+        answer: value [n].
+
+    Raises:
+        UnusableAnswer: the output is missing or has another shape.
+    """
+    check_outputs(answer, {"value": expected.shape})
+    differences = np.abs(answer["value"].astype(np.float64) - expected)
+    problems = [
+        None
+        if difference <= bound  # false for NaN too
+        else f"value is {served:.7g}, the training graph's is {own:.7g} (difference {difference:.3g}, "
+        f"allowed {bound:.3g})"
+        for served, own, difference, bound in zip(
+            answer["value"], expected, differences, allowed, strict=True
+        )
+    ]
+    return Judgement(problems, float(np.max(differences, initial=0.0)))
+
+
+def judge_several_classes(
+    classes: Sequence[str], probabilities: np.ndarray, tolerance: float, answer: Answer
+) -> Judgement:
+    """The same for an answer of any number of classes; see `judge_classes`.
+
+    Args:
+        classes: class names by id.
+        probabilities: float32 [n, classes], the training graph's.
+        tolerance: largest absolute difference of a probability that still agrees.
+        answer: probabilities, classes and is_answer, [n, classes] each.
+
+    Raises:
+        UnusableAnswer: an output is missing or has another shape.
+    """
+    names = ("probabilities", "classes", "is_answer")
+    check_outputs(answer, dict.fromkeys(names, probabilities.shape))
+    differences = np.abs(answer["probabilities"].astype(np.float64) - probabilities)
+    problems = []
+    for i, served in enumerate(answer["probabilities"]):
+        problems.append(
+            _class_problem(list(classes), answer["classes"][i].tolist())
+            or _probability_problem(classes, probabilities[i], served, differences[i], tolerance)
+            or _decision_problem(classes, probabilities[i], answer["is_answer"][i], tolerance)
+        )
+    return Judgement(problems, float(np.max(differences, initial=0.0)))
+
+
+def _decision_problem(
+    classes: Sequence[str], expected: np.ndarray, decided: np.ndarray, tolerance: float
+) -> str | None:
+    """A class whose probability is, within the tolerance, 1/2 may be decided either way."""
+    wrong = (decided.astype(bool) != (expected >= DECISION)) & (
+        np.abs(expected - DECISION) > tolerance
+    )
+    if not wrong.any():
+        return None
+    first = int(np.argmax(wrong))
+    return (
+        f"is_answer of {classes[first]!r} is {bool(decided[first])}, the training graph's probability is "
+        f"{expected[first]:.7g}"
+    )
 
 
 def judge_classes(

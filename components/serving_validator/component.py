@@ -38,7 +38,8 @@ class ServingValidator(base_component.BaseComponent):
 
     A classifier, `models.classifier.TextClassifier` in the model artifact's `classifier/`, gets raw
     texts (`serving_text`) and serialized tf.Examples (`serving_default`): labels must be equal and
-    probabilities within `tolerance`. A GPT, `models.gpt.text_generator.TextGenerator` among the
+    probabilities within `tolerance`, numbers within `tolerance` times their size and the labels'
+    standard deviation. A GPT, `models.gpt.text_generator.TextGenerator` among the
     SavedModel's extra assets, has to judge the texts (`score`, `serving_default`), with
     log-likelihoods within `tolerance`, and to write on from them (`generate`): greedily what
     step-by-step decoding without a cache writes, by chance what the same seed gives in process.

@@ -84,24 +84,27 @@ def read_rows(split_uri: str, count: int) -> list[bytes]:
 
 
 def hostile_rows(row: bytes) -> list[bytes]:
-    """The given row with its text replaced by each of the hostile ones."""
+    """The given row with its text replaced by each of the hostile ones, and a second text by another one."""
     rows = []
-    for text in HOSTILE_TEXTS:
+    for text, other in zip(HOSTILE_TEXTS, reversed(HOSTILE_TEXTS), strict=True):
         example = tf.train.Example.FromString(row)
-        example.features.feature["text"].bytes_list.value[:] = [text.encode()]
+        features = example.features.feature
+        features["text"].bytes_list.value[:] = [text.encode()]
+        if "text_pair" in features:
+            features["text_pair"].bytes_list.value[:] = [other.encode()]
         rows.append(example.SerializeToString())
     return rows
 
 
-def text_of(row: bytes) -> str:
-    """The text of a serialized tf.train.Example.
+def text_of(row: bytes, name: str = "text") -> str:
+    """A text of a serialized tf.train.Example.
 
     Raises:
-        ValueError: if it has no single UTF-8 value of feature `text`.
+        ValueError: if it has no single UTF-8 value of that feature.
     """
-    values = tf.train.Example.FromString(row).features.feature["text"].bytes_list.value
+    values = tf.train.Example.FromString(row).features.feature[name].bytes_list.value
     if len(values) != 1:
-        raise ValueError(f"a row has {len(values)} values of feature 'text', expected 1")
+        raise ValueError(f"a row has {len(values)} values of feature {name!r}, expected 1")
     return values[0].decode("utf-8")
 
 

@@ -3,26 +3,39 @@
 import dataclasses
 from collections.abc import Sequence
 
-from components.example_files import read_columns
+from components.example_files import read_labelled
+from models.config import TaskName
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelledTexts:
-    """Examples by column."""
+    """Examples by column.
+
+    Attributes:
+        keys: of each.
+        texts: of each; of a pair both, a line break between.
+        labels: a class, a list of classes, or a number each.
+        task: which of these.
+    """
 
     keys: list[str]
     texts: list[str]
-    labels: list[str]
+    labels: list
+    task: TaskName = "single_label"
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
-def read_texts(files: Sequence[str]) -> LabelledTexts:
-    """Reads `key`, `text` and `label` of an ExampleGen's files (gzipped TFRecord), in their order."""
-    names = ("key", "text", "label")
-    columns: dict[str, list[str]] = {name: [] for name in names}
-    for batch in read_columns(files, names):
-        for name in names:
-            columns[name] += [value.decode() for value in batch[name]]
-    return LabelledTexts(columns["key"], columns["text"], columns["label"])
+def read_texts(files: Sequence[str], task: TaskName = "single_label") -> LabelledTexts:
+    """Reads an ExampleGen's files (gzipped TFRecord), in their order.
+
+    Args:
+        files: paths.
+        task: what the labels are.
+    """
+    columns: dict[str, list] = {"key": [], "text": [], "label": []}
+    for batch in read_labelled(files, task):
+        for name, values in batch.items():
+            columns[name] += values
+    return LabelledTexts(columns["key"], columns["text"], columns["label"], task)

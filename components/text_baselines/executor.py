@@ -32,19 +32,21 @@ class Executor(base_executor.BaseExecutor):
         """Learns and answers.
 
         Args:
-            input_dict: `examples`, with `key`, `text` and `label` and the splits train and test.
+            input_dict: `examples`, with `key`, `text`, perhaps `text_pair`, and `label`, and the splits train
+                and test.
             output_dict: `baselines`.
-            exec_properties: nothing of interest.
+            exec_properties: `task`, what the labels are.
 
         Raises:
             ValueError: a split is missing, or nothing can be learnt from train.
         """
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         uri = artifact_utils.get_single_uri(output_dict["baselines"])
-        train = read_texts(split_files(examples, "train"))
-        test = read_texts(split_files(examples, "test"))
+        task = exec_properties["task"]
+        train = read_texts(split_files(examples, "train"), task)
+        test = read_texts(split_files(examples, "test"), task)
         metrics = {}
-        for name, baseline in fit_all(train.texts, train.labels).items():
+        for name, baseline in fit_all(train.texts, train.labels, task).items():
             predictions = predict(baseline, test)
             folder = Path(uri, name)
             folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,14 @@ from typing import Any
 
 from components.example_gen.executor import ExampleGenExecutor
 from components.example_gen.records import Features, InputError, Outcome, Reader, Record, Rejected
-from components.text_example_gen import delimited, json_lines, parquet, plain_lines, tf_records
+from components.text_example_gen import (
+    delimited,
+    json_lines,
+    labels,
+    parquet,
+    plain_lines,
+    tf_records,
+)
 from components.text_example_gen.config import TextConfig
 from components.text_example_gen.rows import Row
 
@@ -83,21 +90,29 @@ class TextReader(Reader):
             key = f"{file_name}:{row.number}"
             if config.key_column is not None:
                 key = _name(row, config.key_column, "empty_key")
-            return Record(row.position, key, text, self._label(row), self._features(row))
+            second = config.second_text_column
+            pair = None if second is None else _string(row, second)
+            return Record(row.position, key, text, self._label(row), self._features(row), pair)
         except _Unusable as problem:
             excerpt = text or repr(row.values)
             return Rejected(row.position, problem.reason, problem.detail, excerpt)
 
-    def _label(self, row: Row) -> str | None:
-        if self._config.label_column is None:
+    def _label(self, row: Row) -> str | list[str] | float | None:
+        column = self._config.label_column
+        if column is None:
             return None
-        label = _name(row, self._config.label_column, "empty_label")
-        classes = self._config.classes
-        if classes is not None and label not in classes:
-            near = difflib.get_close_matches(label, classes, n=1) or classes
-            detail = f"{label[:100]!r} is not among `classes`; nearest: {', '.join(near)}"
-            raise _Unusable("unknown_label", detail)
-        return label
+        try:
+            if self._config.label_type == "number":
+                return labels.number(column, _value(row, column))
+            if self._config.label_type == "classes":
+                separator = self._config.label_separator or labels.SEPARATOR
+                found = labels.classes(column, _value(row, column), separator)
+            else:
+                found = [_name(row, column, "empty_label")]
+            labels.check_known(found, self._config.classes)
+        except labels.BadLabel as error:
+            raise _Unusable(error.reason, str(error)) from None
+        return found if self._config.label_type == "classes" else found[0]
 
     def _features(self, row: Row) -> Features:
         features: Features = {}

@@ -61,4 +61,6 @@ def _python_values(column: pa.Array) -> list:
         column = column.cast(pa.binary())
     elif pa.types.is_large_string(column.type):
         column = column.cast(pa.large_binary())
+    elif pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
+        column = column.cast(pa.list_(pa.binary()))
     return column.to_pylist()

@@ -15,18 +15,22 @@ def columns(path: str, config: TextConfig) -> None:
 
 
 def rows(path: str, config: TextConfig) -> Iterator[Row | Rejected]:
-    """Yields the examples; a feature with one value is that value, with none is None."""
+    """Yields the examples; a feature with one value is that value, with none is None.
+
+    What holds any number of classes is a list whatever their number.
+    """
+    listed = config.label_column if config.label_type == "classes" else None
     dataset = tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "")
     number = 0
     try:
         for number, serialized in enumerate(dataset.as_numpy_iterator(), start=1):
-            yield _row(serialized, number, f"record {number}")
+            yield _row(serialized, number, f"record {number}", listed)
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
         detail = f"{error.message}; what follows is lost"
         yield Rejected(f"after record {number}", "corrupt_tfrecord", detail)
 
 
-def _row(serialized: bytes, number: int, position: str) -> Row | Rejected:
+def _row(serialized: bytes, number: int, position: str, listed: str | None) -> Row | Rejected:
     try:
         example = tf.train.Example.FromString(serialized)
     except DecodeError as error:
@@ -37,4 +41,7 @@ def _row(serialized: bytes, number: int, position: str) -> Row | Rejected:
         kind = feature.WhichOneof("kind")
         found = list(getattr(feature, kind).value) if kind else []
         values[name] = found if len(found) > 1 else (found[0] if found else None)
+    if listed in values:
+        found = values[listed]
+        values[listed] = found if isinstance(found, list) else [] if found is None else [found]
     return Row(number, position, values)

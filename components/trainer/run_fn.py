@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import pydantic
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -21,20 +22,27 @@ from components.trainer.runs import (
     run_key,
     training_metrics,
 )
-from components.transform.preprocessing import LABEL_ID, LABEL_VOCABULARY, TOKEN_IDS
+from components.transform.preprocessing import LABEL_VOCABULARY, TOKEN_IDS
 from components.tuner.config import apply_values
 from models.backbone import build_backbone
 from models.classifier import TextClassifier
-from models.config import BackboneConfig, ClassifierConfig, Config, TrainingConfig
-from models.examples import Examples
-from models.export import export_classifier
+from models.config import (
+    BackboneConfig,
+    ClassifierConfig,
+    Config,
+    TargetScale,
+    TaskName,
+    TrainingConfig,
+)
+from models.examples import HAS_CLASS, LABEL_ID, TARGET, Examples
+from models.export import TEXT, TEXT_PAIR, export_classifier
 from models.hf_weights import load_backbone, read_backbone_config
 from models.history import History, Listener
 from models.precision import precision
 from models.strategy import create_strategy, is_chief
-from models.tasks import Classification, balanced_weights
+from models.tasks import task_of
 from models.telemetry.flops import flops_per_token
-from models.tokenizer import read_vocabulary
+from models.tokenizer import SEP, read_vocabulary
 from models.training import fit
 
 logger = logging.getLogger("sciformer.trainer")
@@ -52,6 +60,8 @@ class TrainerSettings(Config):
     vocabulary_hash: str
     max_length: int
     pooling: Literal["mean", "cls"] = "mean"
+    task: TaskName = "single_label"
+    pairs: bool = False
     weights: str | None = None
     weights_hash: str | None = None
     backbone: BackboneConfig | None = None
@@ -77,7 +87,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     settings = _tuned(TrainerSettings(**fn_args.custom_config), fn_args.hyperparameters)
     strategy = create_strategy(settings.training.strategy)  # before TensorFlow is used otherwise
-    splits = Splits.read(fn_args)
+    splits = Splits.read(fn_args, settings.task)
     folder = Path(fn_args.model_run_dir)
     checkpoints = Path(settings.checkpoints, run_key(settings, fn_args))
     classifier, history = train_classifier(
@@ -124,23 +134,51 @@ class Splits:
     Attributes:
         train: the train split.
         evaluation: the eval split, of which the best epoch is told.
-        classes: label names by id.
+        classes: label names by id; of a regression none.
+        target: the scale that a regression's labels have been brought to.
     """
 
     train: Examples
     evaluation: Examples
     classes: list[str]
+    target: TargetScale | None = None
 
     @classmethod
-    def read(cls, fn_args: FnArgs) -> "Splits":
-        """Reads the files that TFX names, into memory."""
-        transform = tft.TFTransformOutput(fn_args.transform_output)
-        classes = [label.decode() for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]
+    def read(cls, fn_args: FnArgs, task: TaskName = "single_label") -> "Splits":
+        """Reads the files that TFX names, into memory.
+
+        Args:
+            fn_args: paths from TFX.
+            task: what the labels are.
+
+        Raises:
+            ValueError: of a regression: all training labels are the same.
+        """
+        classes = []
+        if task != "regression":
+            transform = tft.TFTransformOutput(fn_args.transform_output)
+            classes = [label.decode() for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]
         train, evaluation = (
-            Examples.read(data_files(patterns))
+            Examples.read(data_files(patterns), task, len(classes))
             for patterns in (fn_args.train_files, fn_args.eval_files)
         )
-        return cls(train, evaluation, classes)
+        if task != "regression":
+            return cls(train, evaluation, classes)
+        scale = _scale(train.labels)
+        return cls(_scaled(train, scale), _scaled(evaluation, scale), classes, scale)
+
+
+def _scale(labels: np.ndarray) -> TargetScale:
+    """On which the labels, float32 [n], have mean 0 and deviation 1: one learning rate fits all units."""
+    labels = labels.astype(np.float64)
+    if not len(labels) or labels.min() == labels.max():
+        raise ValueError("all labels of the train split are the same: there is nothing to learn")
+    return TargetScale(mean=float(labels.mean()), deviation=float(labels.std()))
+
+
+def _scaled(examples: Examples, scale: TargetScale) -> Examples:
+    labels = (examples.labels.astype(np.float64) - scale.mean) / scale.deviation
+    return dataclasses.replace(examples, labels=labels.astype(np.float32))
 
 
 def train_classifier(
@@ -164,12 +202,13 @@ def train_classifier(
     training = settings.training
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), precision(training.precision):
-        classifier = _build_classifier(settings, splits.classes)
-    label_counts = splits.train.label_counts(len(splits.classes))
+        classifier = _build_classifier(settings, splits)
+    if settings.task == "single_label":
+        splits.train.label_counts(len(splits.classes))  # refuses labels that are no class
     logger.info("%d training examples, %d tokens", len(splits.train), len(splits.train.token_ids))
-    weights = balanced_weights(label_counts) if training.balance_classes else None
+    balanced = splits.train if training.balance_classes else None
     history = fit(
-        Classification(classifier.model, weights),
+        task_of(classifier.model, classifier.config, balanced),
         splits.train,
         splits.evaluation,
         training,
@@ -181,13 +220,15 @@ def train_classifier(
     return classifier, history
 
 
-def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClassifier:
+def _build_classifier(settings: TrainerSettings, splits: Splits) -> TextClassifier:
     vocabulary = read_vocabulary(settings.vocabulary)
+    separator = vocabulary.index(SEP) if settings.pairs else None
     if settings.weights:
-        backbone, backbone_config = load_backbone(settings.weights)
+        backbone, backbone_config = load_backbone(settings.weights, separator)
     else:
         assert settings.backbone is not None
-        backbone, backbone_config = build_backbone(settings.backbone), settings.backbone
+        backbone_config = settings.backbone
+        backbone = build_backbone(backbone_config, separator=separator)
     if len(vocabulary) != backbone_config.vocabulary_size:
         raise ValueError(
             f"{settings.vocabulary} has {len(vocabulary)} tokens, the backbone's vocabulary_size is "
@@ -195,7 +236,10 @@ def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClas
         )
     config = ClassifierConfig(
         backbone=backbone_config,
-        classes=classes,
+        task=settings.task,
+        classes=splits.classes,
+        target=splits.target,
+        pairs=settings.pairs,
         max_length=settings.max_length,
         pooling=settings.pooling,
     )
@@ -211,13 +255,29 @@ def _export(
     classifier: TextClassifier, transform_output: tft.TFTransformOutput, folder: str
 ) -> None:
     transform = transform_output.transform_features_layer()
+    config = classifier.config
+    texts = [TEXT, TEXT_PAIR] if config.pairs else [TEXT]
+    spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in texts} | {
+        "label": {
+            "single_label": tf.io.FixedLenFeature([], tf.string, ""),
+            "multi_label": tf.io.VarLenFeature(tf.string),
+            "regression": tf.io.FixedLenFeature([], tf.float32, 0.0),
+        }[config.task]
+    }
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in ("text", "label")}
         transformed = transform(tf.io.parse_example(examples, spec))
-        return {
-            LABEL_ID: transformed[LABEL_ID],
-            TOKEN_IDS: tf.sparse.to_dense(transformed[TOKEN_IDS]),
-        }
+        return _label(transformed, config) | {TOKEN_IDS: tf.sparse.to_dense(transformed[TOKEN_IDS])}
 
     export_classifier(classifier, folder, {"transform_features": transform_features}, [transform])
+
+
+def _label(transformed: dict[str, Any], config: ClassifierConfig) -> dict[str, tf.Tensor]:
+    """What TFMA compares the answers with: `label_id`, `has_class` (float32 [n, classes]) or `target`."""
+    if config.task == "regression":
+        return {TARGET: transformed[TARGET]}
+    if config.task == "single_label":
+        return {LABEL_ID: transformed[LABEL_ID]}
+    ids = tf.sparse.to_dense(transformed[LABEL_ID], default_value=-1)
+    marks = tf.one_hot(ids, len(config.classes))  # of -1 there is none
+    return {HAS_CLASS: tf.minimum(tf.reduce_sum(marks, axis=1), 1.0)}

@@ -9,29 +9,39 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.transform.stats_options_util import StatsType
 
 from components.fingerprint import code_fingerprint
-from models.examples import EXAMPLE_WEIGHT
+from models.config import TaskName
+from models.examples import EXAMPLE_WEIGHT, LABEL_ID, TARGET
 from models.tokenizer import PAD, UNK, BertTokenizer, read_vocabulary
 
-TOKEN_IDS, LABEL_ID = "token_ids", "label_id"
+TOKEN_IDS = "token_ids"
 LABEL_VOCABULARY = "label"
 
 
 def preprocessing_config(
-    vocabulary: str, vocabulary_hash: str, max_length: int, has_weights: bool = False
+    vocabulary: str,
+    vocabulary_hash: str,
+    max_length: int,
+    has_weights: bool = False,
+    task: TaskName = "single_label",
+    pairs: bool = False,
 ) -> dict[str, Any]:
     """The Transform component's `custom_config`, which is also its cache key.
 
     Args:
         vocabulary: path of a vocab.txt.
         vocabulary_hash: of the file's content, so that another file at the same path is noticed.
-        max_length: the most ids of a text.
+        max_length: the most ids of a text or pair.
         has_weights: whether the examples' weights are to be passed on.
+        task: what the labels are.
+        pairs: whether texts come in pairs.
     """
     return {
         "vocabulary": vocabulary,
         "vocabulary_hash": vocabulary_hash,
         "max_length": max_length,
         "has_weights": has_weights,
+        "task": task,
+        "pairs": pairs,
         "code_fingerprint": code_fingerprint(__name__),
     }
 
@@ -40,22 +50,28 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
     """Tokenizes the text and numbers the labels.
 
     Args:
-        inputs: raw features by name; `text` and `label` (string, one each) are used.
+        inputs: raw features by name; `text` (string, one), of pairs `text_pair` (likewise) and `label` are
+            used: a string, any number of strings (multi_label), or a float (regression).
         custom_config: what `preprocessing_config` gave.
 
     Returns:
         `token_ids` (int64, unpadded, at most max_length a row) and `label_id` (int64 [n]; the classes of
-        the train split by falling frequency; -1 for an empty or an unseen label); with weights also
+        the train split by falling frequency; -1 for an empty or an unseen label; of multi_label any number a
+        row), or of regression `target` (float32 [n], in the label's own units); with weights also
         `example_weight` (float32 [n], 1 where there is none).
     """
     tokenizer = BertTokenizer(
         read_vocabulary(custom_config["vocabulary"]), custom_config["max_length"]
     )
-    token_ids = tokenizer(_dense(inputs["text"]))
-    label_ids = tft.compute_and_apply_vocabulary(
-        _dense(inputs["label"]), vocab_filename=LABEL_VOCABULARY
-    )
-    outputs = {TOKEN_IDS: tf.cast(token_ids, tf.int64).to_sparse(), LABEL_ID: label_ids}
+    pairs = _dense(inputs["text_pair"]) if custom_config["pairs"] else None
+    token_ids = tokenizer(_dense(inputs["text"]), pairs)
+    outputs = {TOKEN_IDS: tf.cast(token_ids, tf.int64).to_sparse()}
+    task, label = custom_config["task"], inputs["label"]
+    if task == "regression":
+        outputs[TARGET] = _dense(label, 0.0)
+    else:
+        names = label if task == "multi_label" else _dense(label)
+        outputs[LABEL_ID] = tft.compute_and_apply_vocabulary(names, vocab_filename=LABEL_VOCABULARY)
     if custom_config["has_weights"]:
         outputs[EXAMPLE_WEIGHT] = _dense(inputs[EXAMPLE_WEIGHT], 1.0)
     return outputs

@@ -65,11 +65,11 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     folder = Path(settings.trainer.checkpoints, f"tuner-{run_key(settings, fn_args)}")
     with contextlib.redirect_stdout(sys.stderr):  # where keras-tuner prints that it goes on
         try:
-            search = Search(settings, Splits.read(fn_args), strategy, folder)
+            search = Search(settings, Splits.read(fn_args, settings.trainer.task), strategy, folder)
         except json.JSONDecodeError:
             logger.warning("%s was left half-written: searching from the start", folder)
             shutil.rmtree(folder)
-            search = Search(settings, Splits.read(fn_args), strategy, folder)
+            search = Search(settings, Splits.read(fn_args, settings.trainer.task), strategy, folder)
     return TunerFnResult(search, {"verbose": 0})
 
 

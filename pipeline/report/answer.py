@@ -9,7 +9,10 @@ from pipeline.report.formats import whole
 from pipeline.report.run_record import RunRecord
 
 Tone = Literal["good", "bad", "wait"]
-_FIRST = ("accuracy", "macro_f1", "expected_calibration_error", "mlm_accuracy", "perplexity")
+_FIRST = (
+    *("accuracy", "micro_f1", "macro_f1", "expected_calibration_error", "mae", "rmse", "r2"),
+    *("mlm_accuracy", "perplexity"),
+)
 _MOST_FIGURES = 4
 _QUARANTINE = "The rows that could not be used, with file, position and reason, are in "
 _WHERE_TO_LOOK = {

@@ -22,6 +22,7 @@ _NAMES = {
     "f1": "F1",
     "r2": "R²",
     "mae": "mean absolute error",
+    "-mae": "negative mean absolute error",
     "rmse": "root mean squared error",
 }
 

@@ -14,7 +14,7 @@ from pipeline.report.formats import FILTERS
 from pipeline.report.run_record import RunRecord
 
 REPORT_FILE = "report.html"
-_HEADLINE_METRICS = ("accuracy", "micro_f1", "macro_f1", "rmse", "mae")
+_HEADLINE_METRICS = ("accuracy", "micro_f1", "macro_f1", "mae", "rmse")
 
 
 def write_report(folder: Path) -> Path:

@@ -49,6 +49,7 @@ class RunRecord:
         serving: the serving check's `validation.json`.
         lengths: of all splits' texts, cut to the model's length.
         labels: how many examples each label has, by split.
+        targets: of labels that are numbers, their mean and spread, by split.
         unreadable: which of the above could not be read, and why, a sentence each.
     """
 
@@ -63,6 +64,7 @@ class RunRecord:
     serving: dict[str, Any] | None = None
     lengths: Lengths | None = None
     labels: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    targets: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -95,6 +97,7 @@ class RunRecord:
             serving=reader.json("blessing", "validation.json"),
             lengths=reader.read("post_transform_stats", "FeatureStats.pb", _lengths),
             labels=reader.read("statistics", "", _labels) or {},
+            targets=reader.read("statistics", "", _targets) or {},
             unreadable=tuple(reader.unreadable),
         )
 
@@ -144,6 +147,23 @@ def _labels(folder: Path) -> dict[str, dict[str, int]]:
     for path in sorted(folder.glob("Split-*/FeatureStats.pb")):
         if (label := _features(path).get("label")) is not None:
             buckets = label.string_stats.rank_histogram.buckets
-            split = path.parent.name.removeprefix("Split-")
-            found[split] = {bucket.label: int(bucket.sample_count) for bucket in buckets}
+            if buckets:
+                split = path.parent.name.removeprefix("Split-")
+                found[split] = {bucket.label: int(bucket.sample_count) for bucket in buckets}
+    return found
+
+
+def _targets(folder: Path) -> dict[str, dict[str, float]]:
+    found = {}
+    for path in sorted(folder.glob("Split-*/FeatureStats.pb")):
+        label = _features(path).get("label")
+        if label is not None and label.HasField("num_stats"):
+            stats = label.num_stats
+            found[path.parent.name.removeprefix("Split-")] = {
+                "mean": stats.mean,
+                "standard deviation": stats.std_dev,
+                "least": stats.min,
+                "median": stats.median,
+                "largest": stats.max,
+            }
     return found

@@ -32,7 +32,7 @@ def measure_flips(
     name: str,
     attribute: AttributeConfig,
     predictions: Predictions,
-    probabilities: Callable[[list[str]], np.ndarray],
+    probabilities: Callable[..., np.ndarray],
 ) -> Flips:
     """Swaps the words of all texts that have some, and predicts anew.
 
@@ -43,14 +43,18 @@ def measure_flips(
         name: of the attribute.
         attribute: one that can be swapped.
         predictions: what was said of the texts as they are.
-        probabilities: the model: raw texts → float [n, classes], columns as in `predictions`.
+        probabilities: the model: raw texts, and of pairs the second texts → float [n, classes], columns as
+            in `predictions`.
     """
     swap = Swapper(attribute)
-    swapped = np.array([swap(text) for text in predictions.texts], object)
-    touched = np.flatnonzero(swapped != predictions.texts)
+    texts = [predictions.texts, *([] if predictions.pairs is None else [predictions.pairs])]
+    columns = [np.array([swap(text) for text in column], object) for column in texts]
+    changed = np.array([new != old for new, old in zip(columns, texts, strict=True)])
+    touched = np.flatnonzero(changed.any(axis=0))
+    swapped = sum(("\n" + column for column in columns[1:]), columns[0])
     before = after = predictions.where(touched)
     if len(touched):
-        scores = np.asarray(probabilities(swapped[touched].tolist()))
+        scores = np.asarray(probabilities(*(column[touched].tolist() for column in columns)))
         after = dataclasses.replace(before, scores=scores)
     said_before, said_after = Decisions.of(before).said, Decisions.of(after).said
     flipped = np.flatnonzero((said_before != said_after).any(axis=1))
@@ -59,7 +63,7 @@ def measure_flips(
     worst = [
         (
             before.keys[i],
-            before.texts[i],
+            before.full_texts[i],
             swapped[touched[i]],
             _names(predictions.classes, said_before[i]),
             _names(predictions.classes, said_after[i]),

@@ -24,14 +24,15 @@ from components.evaluator.verdict import Fairness, Gap, GroupResult, Rule
 def measure_fairness(
     predictions: Predictions,
     config: FairnessConfig,
-    probabilities: Callable[[list[str]], np.ndarray],
+    probabilities: Callable[..., np.ndarray],
 ) -> tuple[Fairness, tuple[Rule, ...]]:
     """Compares the groups of each attribute, and swaps the words of those that ask for it.
 
     Args:
         predictions: of the test split, with the raw features that `config.features` names.
         config: groups and limits.
-        probabilities: the candidate: raw texts → float [n, classes], columns as in `predictions`.
+        probabilities: the candidate: raw texts, and of pairs the second texts → float [n, classes], columns
+            as in `predictions`.
 
     Returns:
         What was found, and a rule for each limit and attribute.
@@ -45,7 +46,7 @@ def measure_fairness(
     flips: list[Flips] = []
     rules: list[Rule] = []
     for name, attribute in config.attributes.items():
-        groups = Groups(attribute).of_all(predictions.texts, predictions.features)
+        groups = Groups(attribute).of_all(predictions.full_texts, predictions.features)
         counts = count_groups(decisions, groups)
         results += [group_result(name, each, config, classes) for each in counts]
         compared = tuple(each for each in counts if is_compared(each, config))

@@ -60,6 +60,7 @@ class Auditor:
                 "config": AuditConfig(**limits).model_dump_json(),
                 "near_duplicates": CONFIG.model_dump_json(),
                 "pretraining": json.dumps(dataclasses.asdict(pretraining)),
+                "task": "single_label",
             },
         )
         return Audit.read(audit.uri)

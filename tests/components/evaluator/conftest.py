@@ -125,6 +125,7 @@ def evaluate(tmp_path_factory, look_up_model):
             {"evaluation": [evaluation], "blessing": [blessing]},
             {
                 "gate": gate.model_dump_json(),
+                "task": "single_label",
                 "eval_config": json_format.MessageToJson(build_eval_config(gate.slices)),
                 "example_splits": json_utils.dumps(["test"]),
             },

@@ -120,6 +120,23 @@ def test_label_is_the_one_area_of_the_major_headings(ingest, tmp_path, table):
     }
 
 
+def test_all_areas_of_a_citation_may_be_its_labels(ingest, tmp_path, table):
+    write(
+        tmp_path,
+        article(1, mesh=heading("D1", "Y") + heading("D2", "Y")),
+        article(2, mesh=heading("D1", "Y") + heading("D4", "Y")),
+        article(3, mesh=heading("D4", "Y")),
+        article(4),
+    )
+    rule = LabelRule(mesh_areas=table, classes=("heart", "lung"), label_type="classes")
+    config = MedlineConfig(label=rule)
+    assert config.task == "multi_label"
+    result = ingest(MedlineExecutor, config, tmp_path)
+    labels = {example["key"][0]: example["label"] for example in result.all}
+    assert labels == {b"1": [b"heart", b"lung"], b"2": [b"heart"]}
+    assert result.counts.filtered_by_reason == {"class_not_asked": 1, "no_label": 1}
+
+
 def test_text_fields_and_missing_abstracts(ingest, tmp_path):
     write(tmp_path, article(1), article(2, abstract=None), article(3, abstract=None, title=""))
     titles = MedlineConfig(text_fields=("title",), require_abstract=False)

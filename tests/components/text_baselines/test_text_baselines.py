@@ -13,7 +13,13 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.evaluator.predictions import Predictions
 from components.text_baselines.answers import measure, predict
 from components.text_baselines.artifact import TextBaselines
-from components.text_baselines.baselines import MAJORITY, TFIDF_SVM, fit_all
+from components.text_baselines.baselines import (
+    MAJORITY,
+    MEAN,
+    TFIDF_RIDGE,
+    TFIDF_SVM,
+    fit_all,
+)
 from components.text_baselines.examples import LabelledTexts
 from components.text_baselines.executor import Executor
 
@@ -90,6 +96,44 @@ def test_the_majority_is_always_the_same():
     np.testing.assert_allclose(predictions.scores[0], shares)
 
 
+def test_several_classes_are_decided_by_a_plane_each():
+    draw = random.Random(4)
+    labels = [sorted(draw.sample(list(WORDS), draw.randint(0, 2))) for _ in range(120)]
+    texts = [
+        " ".join(word for label in found for word in draw.sample(WORDS[label], 2)) + " patient"
+        for found in labels
+    ]
+    labels[0] = [*labels[0], "always"]
+    found = fit_all(texts, [[*names, "all"] for names in labels], "multi_label")
+    svm, majority = found[TFIDF_SVM], found[MAJORITY]
+    assert svm.classes == majority.classes == ("all", "always", *sorted(WORDS))
+    truth = np.array([[name in names for name in svm.classes[1:]] for names in labels])
+    scores = svm.scores(texts)
+    assert (scores[:, 0] == 1).all()  # a class that all texts have has no plane
+    assert ((scores[:, 2:] >= 0.5) == truth[:, 1:]).mean() > 0.95
+    np.testing.assert_allclose(majority.scores(texts)[7, 1:], truth.mean(0))
+    assert svm.scores([]).shape == (0, 5)
+    test = LabelledTexts([str(i) for i in range(120)], texts, labels, "multi_label")
+    predictions = predict(svm, test)
+    row = predictions.keys.tolist().index("5")
+    assert [svm.classes[i] for i in np.flatnonzero(predictions.labels[row])] == labels[5]
+    micro = measure(predictions)["micro_f1"]
+    assert micro.low <= micro.value <= micro.high
+
+
+def test_numbers_have_a_mean_and_a_ridge():
+    draw = random.Random(4)
+    severe = [draw.randint(0, 5) for _ in range(100)]
+    texts = [" ".join(["severe"] * n + ["mild"] * (5 - n)) for n in severe]
+    values = [100.0 + 10 * n for n in severe]
+    found = fit_all(texts, values, "regression")
+    assert set(found[MEAN].scores(texts)[:, 0]) == {pytest.approx(np.mean(values))}
+    test = LabelledTexts([f"{i:03}" for i in range(100)], texts, values, "regression")
+    predictions = predict(found[TFIDF_RIDGE], test)
+    assert predictions.labels.tolist() == values
+    assert measure(predictions)["mae"].value < 8 < measure(predict(found[MEAN], test))["mae"].value
+
+
 def write_split(folder, examples: LabelledTexts):
     folder.mkdir(parents=True)
     columns = {"key": examples.keys, "text": examples.texts, "label": examples.labels}
@@ -107,7 +151,7 @@ def run(folder, train, test) -> TextBaselines:
     examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
     for split, rows in {"train": train, "eval": corpus(9, 9), "test": test}.items():
         write_split(folder / "examples" / f"Split-{split}", rows)
-    Executor().Do({"examples": [examples]}, {"baselines": [baselines]}, {})
+    Executor().Do({"examples": [examples]}, {"baselines": [baselines]}, {"task": "single_label"})
     return baselines
 
 

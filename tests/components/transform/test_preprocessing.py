@@ -108,5 +108,7 @@ def test_the_cache_key_changes_with_each_thing_it_stands_for():
         preprocessing_config("vocab.txt", "other", 128),
         preprocessing_config("vocab.txt", "hash", 64),
         preprocessing_config("vocab.txt", "hash", 128, has_weights=True),
+        preprocessing_config("vocab.txt", "hash", 128, task="multi_label"),
+        preprocessing_config("vocab.txt", "hash", 128, pairs=True),
     ]
     assert all(other != key for other in others)
