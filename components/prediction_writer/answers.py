@@ -25,10 +25,6 @@ _OUTPUTS: dict[TaskName, set[str]] = {
 }
 
 
-class NoAnswer(ValueError):
-    """The model's outputs are no answer."""
-
-
 def task_of(outputs: Collection[str]) -> TaskName | None:
     """The task whose answers these outputs of a signature hold; None if there is no such task."""
     return next((task for task, needed in _OUTPUTS.items() if needed <= set(outputs)), None)
@@ -39,30 +35,26 @@ def schema(task: TaskName) -> pa.Schema:
     return pa.schema(list((_PLACE | _COLUMNS[task]).items()))
 
 
-def answer(task: TaskName, outputs: Mapping[str, np.ndarray]) -> Row:
+def answer(outputs: Mapping[str, Any]) -> Row:
     """The columns of one row's answer, probabilities by class in the order of the classes.
 
     Args:
-        task: of the model.
-        outputs: of its signature, [1, …]; one value may have any shape.
-
-    Raises:
-        NoAnswer: a number is not finite.
+        outputs: of a model's signature, without the dimension of the batch; one label or value may have any
+            shape.
     """
-    if task == "regression":
-        return {"value": _finite(outputs["value"].item())}
-    classes = [name.decode() for name in outputs["classes"][0]]
-    probabilities = [_finite(value) for value in outputs["probabilities"][0]]
-    by_class = dict(zip(classes, probabilities, strict=True))
-    if task == "multi_label":
-        is_answer = outputs["is_answer"][0]
-        labels = [name for name, yes in zip(classes, is_answer, strict=True) if yes]
+    if "value" in outputs:
+        return {"value": np.asarray(outputs["value"]).item()}
+    classes = [name.decode() for name in outputs["classes"]]
+    by_class = dict(zip(classes, outputs["probabilities"].tolist(), strict=True))
+    if "is_answer" in outputs:
+        is_answer = outputs["is_answer"]
+        labels = [name for name, is_one in zip(classes, is_answer, strict=True) if is_one]
         return {"labels": labels, "probabilities": by_class}
-    label = outputs["label"].item().decode()
+    label = np.asarray(outputs["label"]).item().decode()
     return {"label": label, "probability": by_class[label], "probabilities": by_class}
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise NoAnswer(f"the model's answer is {value}")
-    return float(value)
+def not_finite(row: Row) -> list[float]:
+    """The numbers of an answer that are none: NaN and infinities."""
+    numbers = [row["value"]] if "value" in row else row["probabilities"].values()
+    return [number for number in numbers if not math.isfinite(number)]

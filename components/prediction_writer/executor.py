@@ -51,9 +51,7 @@ class Executor(BeamExecutor):
             read = pipeline | "Read" >> beam.io.ReadFromTFRecord(
                 os.path.join(logs, f"{LOGS_PREFIX}*")
             )
-            outcomes = read | "Answer" >> beam.ParDo(_Answer(task)).with_outputs(
-                _REJECTED, main="rows"
-            )
+            outcomes = read | "Answer" >> beam.ParDo(_Answer()).with_outputs(_REJECTED, main="rows")
             rows = outcomes["rows"]
             _write_rows(rows, exec_properties[FORMAT_KEY], task, os.path.join(uri, PREFIX))
             _ = (
@@ -68,18 +66,15 @@ class Executor(BeamExecutor):
 class _Answer(beam.DoFn):
     """Serialized PredictionLog -> row, (reason, JSON line) of what is no answer."""
 
-    def __init__(self, task: TaskName):
-        self._task = task
-
     def process(self, serialized: bytes) -> Iterator[Any]:
         log = prediction_log_pb2.PredictionLog.FromString(serialized).predict_log
         [example] = log.request.inputs.values()
         asked = Asked.of(example.string_val[0])
-        outputs = {name: tf.make_ndarray(proto) for name, proto in log.response.outputs.items()}
-        try:
-            answer = answers.answer(self._task, outputs)
-        except answers.NoAnswer as problem:
-            yield beam.pvalue.TaggedOutput(_REJECTED, asked.rejected("no_answer", str(problem)))
+        outputs = {name: tf.make_ndarray(proto)[0] for name, proto in log.response.outputs.items()}
+        answer = answers.answer(outputs)
+        if wrong := answers.not_finite(answer):
+            row = asked.rejected("no_answer", f"the model's answer is {wrong[0]}")
+            yield beam.pvalue.TaggedOutput(_REJECTED, row)
             return
         place = {"key": asked.key, "source": asked.source, "position": asked.position}
         yield place | answer
