@@ -36,9 +36,11 @@ class Ruler(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def answer(self, examples):
-        texts = tf.io.parse_example(examples, {"text": tf.io.FixedLenFeature([], tf.string)})[
-            "text"
-        ]
+        features = {
+            name: tf.io.FixedLenFeature([], tf.string, "") for name in ("text", "text_pair")
+        }
+        parsed = tf.io.parse_example(examples, features)
+        texts = parsed["text"] + parsed["text_pair"]
         refused = tf.strings.regex_full_match(texts, "(?s).*unheard of.*")
         tf.debugging.assert_none_equal(refused, True, message="this is unheard of")
         length = tf.cast(tf.strings.length(texts, unit="UTF8_CHAR"), tf.float32)
@@ -239,12 +241,18 @@ def test_another_format_asks_the_model_nothing(world, first):
 
 
 @pytest.mark.parametrize("task", ["multi_label", "regression"])
-def test_other_tasks(world, tmp_path, task):
-    (tmp_path / "rows.csv").write_text("id,text\n1,hello\n2,a somewhat longer text\n")
+def test_other_tasks_and_pairs(world, tmp_path, task):
+    (tmp_path / "rows.csv").write_text("id,a,b\n1,hel,lo\n2,a somewhat, longer text\n")
+    reader = {
+        "text_column": "a",
+        "second_text_column": "b",
+        "key_column": "id",
+        "label_column": "c",
+    }
     model = str(save(tmp_path / "model", task))
     for file_format in ("jsonl", "parquet"):
         ask(
-            make_config(tmp_path),
+            make_config(tmp_path, data={"path": str(tmp_path), "text": reader}),
             tmp_path / "rows.csv",
             tmp_path / file_format,
             model=model,
