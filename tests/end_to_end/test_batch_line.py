@@ -332,6 +332,16 @@ def test_medline_through_a_model_of_tables(world, tmp_path):
     assert sum(summary["rows"]["quarantined"].values()) == 1
 
 
+def test_no_row_can_be_answered(world, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "text": "unheard of"}\n{"id": \n')
+    path, output = tmp_path / "rows.jsonl", tmp_path / "out"
+    summary = ask(make_config(world), path, output, file_format="parquet")
+    assert (summary["rows"]["in"], summary["rows"]["out"]) == (2, 0)
+    assert summary["rows"]["quarantined"] == {"bad_json": 1, "model_refused": 1}
+    [file] = (output / "predictions").iterdir()
+    assert pq.read_table(file).num_rows == 0
+
+
 def test_an_output_that_is_there_is_not_touched(world, first):
     _, output = first
     before = sorted(output.rglob("*"))
