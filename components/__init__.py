@@ -7,6 +7,7 @@ import importlib
 _ARTIFACT_TYPES = {
     "DataAudit": "components.data_audit.artifact",
     "ModelCard": "components.model_card.artifact",
+    "Predictions": "components.prediction_writer.artifact",
     "Quarantine": "components.example_gen.quarantine",
     "TextBaselines": "components.text_baselines.artifact",
     "Vocabulary": "components.vocabulary_gen.artifact",

@@ -1,13 +1,21 @@
 """The component that reads a run's data."""
 
 from components.medline_example_gen.component import MedlineExampleGen
+from components.medline_example_gen.config import MedlineConfig
 from components.text_example_gen.component import TextExampleGen
-from pipeline.configs import DataConfig
+from components.text_example_gen.config import TextConfig
 
 
-def create_example_gen(data: DataConfig, folder: str) -> MedlineExampleGen | TextExampleGen:
-    """The ExampleGen for the data's format, reading from a folder."""
-    if data.medline:
-        return MedlineExampleGen(folder, data.medline)
-    assert data.text is not None  # DataConfig asks for one of the two
-    return TextExampleGen(folder, data.text)
+def create_example_gen(
+    reader: MedlineConfig | TextConfig, folder: str, undivided: bool = False
+) -> MedlineExampleGen | TextExampleGen:
+    """The ExampleGen of a reader's settings, reading from a folder.
+
+    Args:
+        reader: the settings.
+        folder: what its `pattern` is relative to.
+        undivided: for a model to be asked: one split, no labels.
+    """
+    if isinstance(reader, MedlineConfig):
+        return MedlineExampleGen(folder, reader, undivided=undivided)
+    return TextExampleGen(folder, reader, undivided=undivided)

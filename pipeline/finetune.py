@@ -50,7 +50,7 @@ def create_finetune_pipeline(
         checkpoint_root: a training under way is saved below.
         metadata: the MLMD store; None where the runner brings its own.
     """
-    example_gen = create_example_gen(config.data, inputs.data)
+    example_gen = create_example_gen(config.data.reader, inputs.data)
     examples, quarantine = example_gen.outputs["examples"], example_gen.outputs["quarantine"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = create_schema_gen(inputs)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 from rich.table import Table
 
+from components.prediction_writer import answers as answering
 from components.pusher.store import Store
 from pipeline.configs import PipelineConfig, local_paths
 
@@ -64,23 +65,10 @@ def predict(
         arrays = {name: tensor.numpy() for name, tensor in outputs.items()}
         for row in range(len(batch["text"])):
             asked = {name: column[row] for name, column in batch.items()}
-            answers.append(asked | _answer({name: array[row] for name, array in arrays.items()}))
+            answers.append(
+                asked | answering.answer({name: array[row] for name, array in arrays.items()})
+            )
     return answers
-
-
-def _answer(outputs: dict[str, Any]) -> dict[str, Any]:
-    """One row of the outputs, in Python's types."""
-    if "value" in outputs:
-        return {"value": float(outputs["value"])}
-    classes = [name.decode() for name in outputs["classes"]]
-    by_class = dict(zip(classes, outputs["probabilities"].tolist(), strict=True))
-    if "is_answer" in outputs:
-        labels = [
-            name for name, is_one in zip(classes, outputs["is_answer"], strict=True) if is_one
-        ]
-        return {"labels": labels, "probabilities": by_class}
-    label = outputs["label"].decode()
-    return {"label": label, "probability": by_class[label], "probabilities": by_class}
 
 
 def predictions_table(answers: Sequence[dict[str, Any]]) -> Table:

@@ -10,7 +10,7 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import channel, component_spec, standard_artifacts, standard_component_specs
 
 from components.example_gen.config import ExampleGenConfig
-from components.example_gen.executor import QUARANTINE_KEY, READER_CONFIG_KEY
+from components.example_gen.executor import QUARANTINE_KEY, READER_CONFIG_KEY, UNDIVIDED_KEY
 from components.example_gen.quarantine import Quarantine
 from components.fingerprint import code_fingerprint
 
@@ -27,6 +27,7 @@ class ExampleGenSpec(component_spec.ComponentSpec):
             type=range_config_pb2.RangeConfig, optional=True
         ),
         READER_CONFIG_KEY: component_spec.ExecutionParameter(type=str),
+        UNDIVIDED_KEY: component_spec.ExecutionParameter(type=int, optional=True),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
         "files_fingerprint": component_spec.ExecutionParameter(type=str),
     }
@@ -55,6 +56,7 @@ class ExampleGen(FileBasedExampleGen):
         input_base: str,
         config: ExampleGenConfig,
         range_config: range_config_pb2.RangeConfig | None = None,
+        undivided: bool = False,
     ):
         """Describes the component; reads nothing but the files the settings name.
 
@@ -62,6 +64,7 @@ class ExampleGen(FileBasedExampleGen):
             input_base: the folder that `config.pattern` is relative to.
             config: settings of the reader.
             range_config: which span to read where the pattern has one; the latest by default.
+            undivided: one split, `all`, of examples without labels that say where they came from.
 
         Raises:
             FileNotFoundError: a file the settings name is missing.
@@ -73,6 +76,7 @@ class ExampleGen(FileBasedExampleGen):
             ),
             range_config=range_config,
             reader_config=config.model_dump_json(),
+            undivided=1 if undivided else None,
             code_fingerprint=code_fingerprint(self.EXECUTOR_SPEC.executor_class.__module__),
             files_fingerprint=_files_fingerprint(config.files()),
             examples=channel.Channel(type=standard_artifacts.Examples),

@@ -2,9 +2,9 @@
 
 import abc
 import collections
-import functools
+import operator
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -16,7 +16,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.beam_executor import BeamExecutor
-from components.example_gen import quarantine
+from components.example_gen import undivided
+from components.example_gen.accounts import READ, Totals, write_accounts
 from components.example_gen.config import ExampleGenConfig, SplitConfig
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
 from components.example_gen.grouping import representatives, sketch_batch
@@ -33,7 +34,7 @@ from components.example_gen.splits import assign_split, check_key
 
 QUARANTINE_KEY = "quarantine"
 READER_CONFIG_KEY = "reader_config"
-_Totals = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
+UNDIVIDED_KEY = "undivided"
 _ADMITTED = "admitted"
 _REJECTED = "rejected"
 _COUNTS = "counts"
@@ -46,6 +47,10 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
     depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see
     all texts before the first record finds its split.
+
+    With the property `undivided`, all examples are one split, `all`: what a model is to be asked. They hold
+    no labels and none of the settings' features, but also `source`, the file's path in the input folder, and
+    `position`, where in the file, for people.
     """
 
     @abc.abstractmethod
@@ -73,7 +78,8 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
         reader, config = self.make_reader(exec_properties[READER_CONFIG_KEY])
         reader.check(paths)
 
-        names = config.splits.names
+        is_undivided = bool(exec_properties.get(UNDIVIDED_KEY))
+        names = [undivided.SPLIT] if is_undivided else config.splits.names
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
@@ -86,18 +92,22 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
                 pipeline
                 | "Files" >> beam.Create(paths)
                 | "Read"
-                >> beam.ParDo(_ReadFile(reader, config, input_base)).with_outputs(
+                >> beam.ParDo(_ReadFile(reader, config, input_base, is_undivided)).with_outputs(
                     _REJECTED, _COUNTS, main=_ADMITTED
                 )
             )
-            splits = _divide(outcomes[_ADMITTED], config.splits)
+            admitted = outcomes[_ADMITTED]
+            if is_undivided:
+                splits = {undivided.SPLIT: admitted | beam.Map(operator.attrgetter("example"))}
+            else:
+                splits = _divide(admitted, config.splits)
             for name in names:
                 prefix = os.path.join(artifact_utils.get_split_uri([examples], name), "examples")
                 _ = splits[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
                     prefix, file_name_suffix=".gz"
                 )
-            _write_rejected(outcomes[_REJECTED], rejects_uri)
-            _write_counts(outcomes, splits, names, rejects_uri)
+            kept = {name: splits[name] for name in names}
+            write_accounts(outcomes[_COUNTS], kept, outcomes[_REJECTED], rejects_uri)
 
 
 class _Admitted(NamedTuple):
@@ -109,21 +119,26 @@ class _Admitted(NamedTuple):
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> _Admitted, (reason, JSON line) of rejected, _Totals of a file."""
+    """Path -> _Admitted, (reason, JSON line) of rejected, Totals of a file."""
 
-    def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
+    def __init__(
+        self, reader: Reader, config: ExampleGenConfig, input_base: str, is_undivided: bool
+    ):
         self._reader = reader
         self._config = config
         self._input_base = input_base
+        self._is_undivided = is_undivided
 
     def process(self, path: str) -> Iterator[Any]:
         source = os.path.relpath(path, self._input_base)
-        counts: _Totals = collections.Counter()
+        counts: Totals = collections.Counter()
         for outcome in self._outcomes(path):
-            counts["read", ""] += 1
+            counts[READ] += 1
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
+            if isinstance(outcome, Record) and self._is_undivided:
+                outcome = undivided.unlabelled(outcome, source)
             admitted = self._admit(outcome) if isinstance(outcome, Record) else outcome
             if isinstance(admitted, Rejected):
                 row = (admitted.reason, admitted.to_json(source))
@@ -183,22 +198,6 @@ class _Divide(beam.DoFn):
         yield beam.pvalue.TaggedOutput(assign_split(group, self._config), admitted.example)
 
 
-class _Tally(beam.DoFn):
-    """Anything -> _Totals of a bundle."""
-
-    def __init__(self, name: Callable[[Any], tuple[str, str]]):
-        self._name = name
-
-    def start_bundle(self) -> None:
-        self._counts: _Totals = collections.Counter()
-
-    def process(self, element: Any) -> None:
-        self._counts[self._name(element)] += 1
-
-    def finish_bundle(self) -> Iterator[Any]:
-        yield beam.transforms.window.GlobalWindows.windowed_value(self._counts)
-
-
 def _matching_files(input_base: str, input_config: str) -> list[str]:
     """Files of the (one) input pattern, sorted, so that examples always come in the same order."""
     pattern = proto_utils.json_to_proto(input_config, example_gen_pb2.Input()).splits[0].pattern
@@ -231,43 +230,3 @@ def _divide(admitted: beam.PCollection[_Admitted], config: SplitConfig) -> Any:
             | "Join" >> beam.Map(representatives, config.near_duplicates)
         )
     return admitted | "Divide" >> beam.ParDo(_Divide(config), joined).with_outputs(*config.names)
-
-
-def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
-    _ = (
-        rejected
-        | "RejectedLines" >> beam.Values()
-        | "WriteRejected"
-        >> beam.io.WriteToText(
-            os.path.join(uri, quarantine.REJECTED_PREFIX),
-            file_name_suffix=quarantine.REJECTED_SUFFIX,
-        )
-    )
-
-
-def _write_counts(outcomes: Any, splits: Any, split_names: list[str], uri: str) -> None:
-    """Counts what is written, so that it can be held against what was read."""
-    tallies = [
-        splits[name] | f"TallyKept[{name}]" >> beam.ParDo(_Tally(functools.partial(_kept, name)))
-        for name in split_names
-    ]
-    tallies.append(outcomes[_REJECTED] | "TallyRejected" >> beam.ParDo(_Tally(_quarantined)))
-    _ = (
-        (*tallies, outcomes[_COUNTS])
-        | "AllCounts" >> beam.Flatten()
-        | "SumCounts" >> beam.CombineGlobally(_sum_counts)
-        | "CheckCounts" >> beam.Map(quarantine.Counts.of, split_names)
-        | "WriteCounts" >> beam.Map(quarantine.write_counts, uri)
-    )
-
-
-def _kept(split: str, _: bytes) -> tuple[str, str]:
-    return "kept_by_split", split
-
-
-def _quarantined(row: tuple[str, str]) -> tuple[str, str]:
-    return "quarantined_by_reason", row[0]
-
-
-def _sum_counts(counts: Iterable[_Totals]) -> _Totals:
-    return sum(counts, collections.Counter())

@@ -37,6 +37,11 @@ _SUFFIXES = {
 }
 
 
+def format_of_name(path: str) -> str | None:
+    """The format that a file's suffix tells, before `.gz` if it has that; None if it tells none."""
+    return _SUFFIXES.get(os.path.splitext(path.removesuffix(".gz"))[1])
+
+
 class _Unusable(Exception):
     """A row that must be quarantined."""
 
@@ -70,8 +75,7 @@ class TextReader(Reader):
             yield row if isinstance(row, Rejected) else self._outcome(row, name)
 
     def _format(self, path: str) -> str:
-        suffix = os.path.splitext(path.removesuffix(".gz"))[1]
-        found = self._config.format or _SUFFIXES.get(suffix)
+        found = self._config.format or format_of_name(path)
         if found is None:
             raise InputError(
                 f"{path}: can't tell the format from the name; set `format` to one of "

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -92,13 +93,20 @@ def make_config(folder: Path, **changes: object) -> PipelineConfig:
 def start_command(config: dict, folder: Path, **environment: str) -> BaseProcess:
     """Starts `python -m pipeline run` in a process of its own; its output goes to `folder`/log.txt."""
     (folder / "config.yaml").write_text(json.dumps(config))
-    arguments = {"config": str(folder / "config.yaml")}
-    return training_processes.start(_run, arguments, folder / "log.txt", environment)
+    arguments = ["run", "--config", str(folder / "config.yaml")]
+    return start_pipeline(arguments, folder / "log.txt", environment)
 
 
-def _run(config: str) -> None:
+def start_pipeline(
+    arguments: list[str], log: Path, environment: Mapping[str, str] | None = None
+) -> BaseProcess:
+    """Starts `python -m pipeline` with arguments in a process of its own; its output goes to `log`."""
+    return training_processes.start(_pipeline, {"arguments": arguments}, log, environment)
+
+
+def _pipeline(arguments: list[str]) -> None:
     os.chdir(ROOT)
-    app(["run", "--config", config])
+    app(arguments)
 
 
 class Recorder:

@@ -1,0 +1,1 @@
+"""TFX's BulkInferrer, which asks about every row and loses none."""

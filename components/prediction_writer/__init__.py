@@ -1,0 +1,1 @@
+"""Makes JSON Lines or Parquet of a model's answers."""

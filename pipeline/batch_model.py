@@ -1,0 +1,87 @@
+"""Which model a batch of texts is put to."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+from components.prediction_writer.answers import task_of
+from models.config import TaskName
+from pipeline.configs import PipelineConfig, local_paths, pushed_versions
+from pipeline.predict import stable_version
+
+_SIGNATURE = "serving_default"
+_GRAPH = "saved_model.pb"
+
+
+class BatchModelError(Exception):
+    """There is no such model, or it is none that answers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchModel:
+    """A model that can be asked.
+
+    Attributes:
+        path: absolute, of the folder with `saved_model.pb`.
+        version: the folder's name.
+        sha256: of the names and contents of its files, 64 hex digits.
+        task: what its answers are.
+    """
+
+    path: Path
+    version: str
+    sha256: str
+    task: TaskName
+
+
+def find_batch_model(config: PipelineConfig, wanted: str | None = None) -> BatchModel:
+    """Finds a model and looks into it.
+
+    Args:
+        config: whose pushed models are meant.
+        wanted: a version, or the folder of a SavedModel; what is served now by default.
+
+    Raises:
+        BatchModelError: there is no such model, or its `serving_default` gives no answers of a classifier.
+        pipeline.predict.PredictError: none is wanted, and nothing was pushed yet.
+    """
+    path = (_wanted(config, wanted) if wanted else stable_version(config)).resolve()
+    return BatchModel(path, path.name, _hash(path), _task(path))
+
+
+def _wanted(config: PipelineConfig, wanted: str) -> Path:
+    serving = local_paths(config)["serving"]
+    path = serving / wanted if wanted.isdigit() else Path(wanted)
+    if (path / _GRAPH).is_file():
+        return path
+    there = ", ".join(version.name for version in pushed_versions(serving)) or "none"
+    raise BatchModelError(f"no {_GRAPH} in {path}; pushed versions: {there}")
+
+
+def _task(path: Path) -> TaskName:
+    model = saved_model_pb2.SavedModel.FromString((path / _GRAPH).read_bytes())
+    signatures = {
+        name: sorted(signature.outputs)
+        for graph in model.meta_graphs
+        for name, signature in graph.signature_def.items()
+    }
+    task = task_of(signatures.get(_SIGNATURE, ()))
+    if task is None:
+        found = "; ".join(f"{name}: {', '.join(outputs)}" for name, outputs in signatures.items())
+        raise BatchModelError(
+            f"{path} has no signature {_SIGNATURE} with the answers of a classifier; it has {found}"
+        )
+    return task
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                while chunk := stream.read(1 << 20):
+                    digest.update(chunk)
+    return digest.hexdigest()
