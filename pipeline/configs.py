@@ -15,6 +15,7 @@ from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, TrainingConfig
+from pipeline.beam_args import BeamArgs
 from pipeline.kubeflow_config import KubeflowConfig
 
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
@@ -140,7 +141,7 @@ class PipelineConfig(Config):
     serving_validation: ServingValidationConfig = ServingValidationConfig()
     model_card: ModelCardConfig = ModelCardConfig()
     root: str = "runs"
-    beam_args: tuple[str, ...] = ()
+    beam_args: BeamArgs = ()
     kubeflow: KubeflowConfig | None = None
 
     @pydantic.model_validator(mode="after")

@@ -9,6 +9,7 @@ from components.pretrain_trainer.config import LanguageModelConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
+from pipeline.beam_args import BeamArgs
 from pipeline.configs import DataConfig, Name, PipelineConfig
 from pipeline.few_shot_config import FewShotConfig
 from pipeline.kubeflow_config import KubeflowConfig
@@ -43,7 +44,7 @@ class PretrainConfig(Config):
     training: TrainingConfig = TrainingConfig()
     serving_validation: ServingValidationConfig = _GPT_SERVING_VALIDATION
     root: str = "runs"
-    beam_args: tuple[str, ...] = ()
+    beam_args: BeamArgs = ()
     kubeflow: KubeflowConfig | None = None
 
     @property

@@ -13,9 +13,9 @@ from tfx.types.standard_component_specs import PUSH_DESTINATION_KEY, PUSHED_MODE
 from tfx.utils import io_utils, proto_utils
 
 from components.model_card.artifact import JSON_FILE, MARKDOWN_FILE
+from components.pushed_data.training_data import CARD_FOLDER
 
 MODEL_CARD_KEY = "model_card"
-CARD_FOLDER = "assets.extra"  # TensorFlow Serving leaves it alone
 
 
 class Executor(tfx_executor.Executor):
@@ -49,7 +49,7 @@ class Executor(tfx_executor.Executor):
         version = _next_version(base)
         part, path = os.path.join(base, f".{version}.part"), os.path.join(base, str(version))
         io_utils.copy_dir(self.GetModelPath(input_dict), part)
-        for name in (MARKDOWN_FILE, JSON_FILE):
+        for name in {MARKDOWN_FILE, JSON_FILE, *fileio.listdir(card)}:
             io_utils.copy_file(os.path.join(card, name), os.path.join(part, CARD_FOLDER, name))
         fileio.rename(part, path)
         io_utils.copy_dir(path, pushed.uri)
