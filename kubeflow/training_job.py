@@ -180,9 +180,8 @@ def main(arguments: list[str]) -> None:
     args, others = parser.parse_known_args(arguments)
     settings = KubeflowConfig.model_validate_json(args.kubeflow_section)
     workers = settings.workers
-    assert (
-        workers is not None and workers.shared
-    )  # kubeflow.compile puts this module there only then
+    assert workers is not None  # kubeflow.compile puts this module there only then
+    assert workers.shared is not None
     config.load_config()  # that of the pod the step runs in, on a cluster
     original = json.loads(args.json_serialized_invocation_args)
     executor_input = localize(original)

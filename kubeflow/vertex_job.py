@@ -2,13 +2,13 @@
 
 The Trainer's container runs this module instead of `pipeline.container` if the config asks for workers on
 Vertex. All workers run the very command that the step would have run: there `pipeline.container` finds and
-leaves artifacts below /gcs, which Vertex mounts in steps and workers alike. Vertex gives each worker TF_CONFIG,
-with a "chief" and "worker"s, from which `models.strategy` makes a MultiWorkerMirroredStrategy (strategy "auto"
-or "multi_worker"); the chief writes the model and the step's output file.
+leaves artifacts below /gcs, which Vertex mounts in steps and workers alike. Vertex gives each worker
+TF_CONFIG, with a "chief" and "worker"s, from which `models.strategy` makes a MultiWorkerMirroredStrategy
+(strategy "auto" or "multi_worker"); the chief writes the model and the step's output file.
 
-TFX's own Trainer for Vertex (`tfx.extensions.google_cloud_ai_platform.Trainer`) has another entry point, which
-knows no parameters of the run and no /gcs, and wants the job among the settings of the training. Its client,
-which creates the job and asks for its state, is used here.
+TFX's own Trainer for Vertex (`tfx.extensions.google_cloud_ai_platform.Trainer`) has another entry point,
+which knows no parameters of the run and no /gcs, and wants the job among the settings of the training. Its
+client, which creates the job and asks for its state, is used here.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def custom_job(settings: KubeflowConfig, name: str, arguments: list[str]) -> dic
         arguments: of `pipeline.container`, which every worker runs.
     """
     step, workers = settings.of_step(STEP), settings.workers
-    assert workers is not None and workers.vertex is not None  # who asks for a job has them
+    assert workers is not None  # who asks for a job has them,
+    assert workers.vertex is not None  # and Vertex
     machine: dict[str, Any] = {"machine_type": workers.vertex.machine_type}
     if step.accelerator:
         machine["accelerator_type"] = step.accelerator
@@ -84,7 +85,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--kubeflow_section", required=True)
     args, others = parser.parse_known_args(arguments)
     settings = KubeflowConfig.model_validate_json(args.kubeflow_section)
-    assert settings.workers is not None and settings.workers.vertex is not None
+    assert settings.workers is not None  # kubeflow.compile puts this module there only then
+    assert settings.workers.vertex is not None
     vertex = settings.workers.vertex
     name = f"sciformer-trainer-{uuid.uuid4().hex[:8]}"
     run_job(custom_job(settings, name, others), vertex.project, vertex.region)

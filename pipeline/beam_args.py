@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-# Their workers are other machines; a job server of the latter three has options that Beam's SDK does not know.
+# Their workers are other machines. The latter three's job server has options that Beam's SDK does not know.
 _DATAFLOW, _WITH_JOB_SERVER = "dataflow", ("flink", "portable", "spark")
 _NEEDED = {_DATAFLOW: ("project", "region", "temp_location"), "portable": ("job_endpoint",)}
 
@@ -71,7 +71,7 @@ def _nearest(word: str, names: Iterable[str]) -> str:
 
 
 def _options(args: Sequence[str], **how: bool) -> dict[str, Any]:
-    """What Beam makes of the options. Its parser ends the process at a wrong value, and prints all it knows."""
+    """What Beam makes of the options. At a wrong value its parser prints all it knows, and exits."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
     printed = io.StringIO()

@@ -1,5 +1,6 @@
-"""Stands in for Vertex AI's job service: the real client talks to it over TLS, and is asked for credentials."""
+"""Stands in for Vertex AI's job service; the real client talks to it over TLS, with credentials."""
 
+import contextlib
 import datetime
 import json
 import socket
@@ -7,7 +8,6 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -51,7 +51,7 @@ class Vertex:
         return job
 
 
-@contextmanager
+@contextlib.contextmanager
 def serve(vertex: Vertex, host: str, folder: Path) -> Iterator[dict[str, str]]:
     """Serves as a host on this machine; gives the environment in which a client finds it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -141,5 +141,6 @@ def _tunnel_to(port: int) -> type[socketserver.BaseRequestHandler]:
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    while data := source.recv(65536):
-        target.sendall(data)
+    with contextlib.suppress(OSError):  # one of the two has hung up
+        while data := source.recv(65536):
+            target.sendall(data)
