@@ -3,6 +3,7 @@
 from tfx.types import artifact
 
 MARKDOWN_FILE, JSON_FILE = "model_card.md", "model_card.json"
+CARD_FOLDER = "assets.extra"  # of a pushed version; TensorFlow Serving leaves it alone
 
 
 class ModelCard(artifact.Artifact):

@@ -12,11 +12,8 @@ from tfx.types import artifact_utils
 
 from components.artifact_file import write_artifact_file
 from components.data_validator.drift import Drift
-from components.pushed_data.training_data import (
-    CARD_FOLDER,
-    read_distributions,
-    train_distributions,
-)
+from components.model_card.artifact import CARD_FOLDER
+from components.pushed_data.training_data import read_distributions, train_distributions
 
 VERSION_PROPERTY = "pushed_version"
 _TRAIN = "train"

@@ -11,8 +11,8 @@ from tfx.dsl.io import fileio
 
 from components.artifact_file import write_artifact_file
 from components.data_validator.drift import DISTRIBUTIONS, Drift
+from components.model_card.artifact import CARD_FOLDER
 
-CARD_FOLDER = "assets.extra"  # of a pushed version; TensorFlow Serving leaves it alone
 STATISTICS_FILE = "training_statistics.pbtxt"
 
 

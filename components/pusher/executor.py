@@ -12,8 +12,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import PUSH_DESTINATION_KEY, PUSHED_MODEL_KEY
 from tfx.utils import io_utils, proto_utils
 
-from components.model_card.artifact import JSON_FILE, MARKDOWN_FILE
-from components.pushed_data.training_data import CARD_FOLDER
+from components.model_card.artifact import CARD_FOLDER, JSON_FILE, MARKDOWN_FILE
 
 MODEL_CARD_KEY = "model_card"
 
