@@ -10,6 +10,8 @@ from google_cloud import Vertex, serve
 
 from pipeline.kubeflow_config import KubeflowConfig
 
+pytestmark = pytest.mark.timeout(900)  # it imports Vertex AI's client in a new process
+
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "europe-west4"
 SECTION = {
@@ -71,7 +73,6 @@ def ran(tmp_path_factory):
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
-            timeout=280,
         )
     assert done.returncode == 0, done.stderr
     return vertex.jobs, done.stdout
