@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from tfx.dsl.io import fileio
 
+EXTRA_FOLDER = (
+    "assets.extra"  # of a SavedModel; of it, TensorFlow Serving reads the warm-up requests only
+)
 MANIFEST_FILE = "SHA256SUMS"  # as `sha256sum --check` reads it
 _CHUNK = 1 << 20  # bytes
 

@@ -5,23 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunner,
     KubeflowV2DagRunnerConfig,
 )
+from tfx.orchestration.pipeline import Pipeline
 
 from kubeflow import parameters, steps, training_job
 from kubeflow.places import cluster_inputs, cluster_pretrain_inputs, kubeflow_section
 from models.whole_file import write_whole_file
 from pipeline.baseline import BASELINE
 from pipeline.configs import PipelineConfig
+from pipeline.earlier_data import EARLIER_DATA
 from pipeline.finetune import create_finetune_pipeline
 from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
 
 _COMMAND = ["python", "-m", "pipeline.container"]
-_UNCACHED = {BASELINE}  # what it finds is not told by its inputs
+_UNCACHED = {BASELINE, EARLIER_DATA}  # what they find is not told by their inputs
 
 
 def compile_line(config: PipelineConfig | PretrainConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -57,7 +58,7 @@ def compile_line(config: PipelineConfig | PretrainConfig) -> tuple[dict[str, Any
     return job, steps.platform_spec(spec, settings)
 
 
-def _pipeline(config: PipelineConfig | PretrainConfig) -> tfx.dsl.Pipeline:
+def _pipeline(config: PipelineConfig | PretrainConfig) -> Pipeline:
     """The graph, under a name that Kubeflow Pipelines takes: letters, digits and dashes."""
     settings = kubeflow_section(config)
     places = (settings.pipeline_root, settings.serving, settings.checkpoints)

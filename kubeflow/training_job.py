@@ -31,13 +31,15 @@ class JobFailed(Exception):
 
 
 def hand_over(spec: dict[str, Any], settings: KubeflowConfig) -> None:
-    """Lets the Trainer of a PipelineSpec (as JSON) run this module, in place.
+    """Lets the Trainer of a PipelineSpec (as JSON) run this module, or that for Vertex, in place.
 
     Its pod only waits: it gets no accelerator, which is the workers'.
     """
+    assert settings.workers is not None  # kubeflow.compile asks
+    module = "vertex_job" if settings.workers.vertex else "training_job"
     label = spec["components"][STEP]["executorLabel"]
     container = spec["deploymentSpec"]["executors"][label]["container"]
-    container["command"] = ["python", "-m", "kubeflow.training_job"]
+    container["command"] = ["python", "-m", f"kubeflow.{module}"]
     container["args"] = ["--kubeflow_section", settings.model_dump_json(), *container["args"]]
     container.pop("resources", None)
 
@@ -177,15 +179,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--json_serialized_invocation_args", required=True)
     args, others = parser.parse_known_args(arguments)
     settings = KubeflowConfig.model_validate_json(args.kubeflow_section)
-    assert settings.workers is not None  # kubeflow.compile puts this module there only then
+    workers = settings.workers
+    assert workers is not None  # kubeflow.compile puts this module there only then
+    assert workers.shared is not None
     config.load_config()  # that of the pod the step runs in, on a cluster
     original = json.loads(args.json_serialized_invocation_args)
     executor_input = localize(original)
     name = f"sciformer-trainer-{uuid.uuid4().hex[:8]}"
-    shared = Path(settings.workers.shared, name)
+    shared = Path(workers.shared, name)
     workers_input = json.dumps(staged(executor_input, shared))
     body = manifest(settings, name, [*others, "--json_serialized_invocation_args", workers_input])
-    run_job(body, settings.workers.namespace or _NAMESPACE_FILE.read_text().strip())
+    run_job(body, workers.namespace or _NAMESPACE_FILE.read_text().strip())
     collect(executor_input, original, shared)
     shutil.rmtree(shared)
 

@@ -1,11 +1,11 @@
 """Which model a batch of texts is put to."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 from tensorflow.core.protobuf import saved_model_pb2
 
+from components.manifest import content_hash, measure
 from components.prediction_writer.answers import task_of
 from models.config import TaskName
 from pipeline.configs import PipelineConfig, local_paths, pushed_versions
@@ -48,7 +48,7 @@ def find_batch_model(config: PipelineConfig, wanted: str | None = None) -> Batch
         pipeline.predict.PredictError: none is wanted, and nothing was pushed yet.
     """
     path = (_wanted(config, wanted) if wanted else stable_version(config)).resolve()
-    return BatchModel(path, path.name, _hash(path), _task(path))
+    return BatchModel(path, path.name, content_hash(measure(str(path))), _task(path))
 
 
 def _wanted(config: PipelineConfig, wanted: str) -> Path:
@@ -74,14 +74,3 @@ def _task(path: Path) -> TaskName:
             f"{path} has no signature {_SIGNATURE} with the answers of a classifier; it has {found}"
         )
     return task
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                while chunk := stream.read(1 << 20):
-                    digest.update(chunk)
-    return digest.hexdigest()

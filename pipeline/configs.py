@@ -17,6 +17,7 @@ from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, Pooling, TrainingConfig
+from pipeline.beam_args import BeamArgs
 from pipeline.kubeflow_config import KubeflowConfig
 
 _LABELS = {"single_label": "classes", "multi_label": "several classes", "regression": "numbers"}
@@ -147,7 +148,7 @@ class PipelineConfig(Config):
     model_card: ModelCardConfig = ModelCardConfig()
     push: PushConfig = PushConfig()
     root: str = "runs"
-    beam_args: tuple[str, ...] = ()
+    beam_args: BeamArgs = ()
     kubeflow: KubeflowConfig | None = None
 
     @pydantic.model_validator(mode="after")

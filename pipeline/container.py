@@ -13,6 +13,10 @@ import os
 import sys
 from typing import Any
 
+if __name__ == "__main__":
+    # As in the containers that the KFP SDK makes itself: its compiler and client are not imported.
+    os.environ.setdefault("_KFP_RUNTIME", "true")
+
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 _SCHEMES = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
@@ -99,10 +103,14 @@ def _restore_uris(output_file: str) -> None:
         json.dump(output, file)
 
 
-def _suffix() -> str:
+def output_suffix() -> str:
     """Of the output file, which only the first of several training workers writes under its own name."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    return f".{task['type']}-{task['index']}" if task.get("index") else ""
+    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    if "task" not in config:
+        return ""
+    first = ("chief" if "chief" in config["cluster"] else "worker", 0)  # as models.strategy has it
+    task = (config["task"]["type"], int(config["task"]["index"]))
+    return "" if task == first else f".{task[0]}-{task[1]}"
 
 
 def main(arguments: list[str]) -> None:
@@ -123,7 +131,7 @@ def main(arguments: list[str]) -> None:
             os.makedirs(
                 artifact["uri"], exist_ok=True
             )  # executors expect it, the launcher does not
-    executor_input["outputs"]["outputFile"] += _suffix()
+    executor_input["outputs"]["outputFile"] += output_suffix()
     args.json_serialized_invocation_args = json.dumps(executor_input)
     kubeflow_v2_run_executor.main((args, beam_args))
     _restore_uris(executor_input["outputs"]["outputFile"])

@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import tfx.components
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import Channel
 
@@ -23,7 +24,7 @@ from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
 from pipeline.baseline import create_baseline
 from pipeline.configs import ModelConfig, PipelineConfig
-from pipeline.earlier_data import create_earlier_data
+from pipeline.earlier_data import create_earlier_data, earlier_channels
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 from pipeline.schema_gen import create_schema_gen
@@ -39,7 +40,7 @@ def create_finetune_pipeline(
     serving_root: str,
     checkpoint_root: str,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Builds the graph; nothing is read and nothing runs.
 
     Args:
@@ -55,15 +56,16 @@ def create_finetune_pipeline(
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = create_schema_gen(inputs)
     schema = schema_gen.outputs["schema"]
-    # Kubeflow Pipelines has no metadata store to find earlier data in.
-    earlier = create_earlier_data(statistics_gen.outputs["statistics"]) if metadata else None
+    earlier = create_earlier_data(
+        statistics_gen.outputs["statistics"], serving_root, has_metadata=metadata is not None
+    )
     validator = DataValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema,
         quarantine=quarantine,
         validation=config.validation,
         texts=Texts(examples, inputs.vocabulary, inputs.vocabulary_hash),
-        earlier=earlier.outputs if earlier else None,
+        earlier=earlier_channels(earlier),
     )
     audit = DataAudit(
         examples=examples,
@@ -110,6 +112,8 @@ def create_finetune_pipeline(
         examples=examples,
         quarantine=quarantine,
         audit=audit.outputs["audit"],
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
         origin=_origin(config, inputs),
         stated=config.model_card,
     )
@@ -121,14 +125,14 @@ def create_finetune_pipeline(
         base_directory=serving_root,
         config=config.push,
     )
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
         components=[
             example_gen,
             statistics_gen,
             schema_gen,
-            *([earlier] if earlier else []),
+            earlier,
             validator,
             audit,
             *([mitigation] if mitigation else []),

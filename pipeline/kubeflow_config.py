@@ -5,8 +5,7 @@ from typing import Literal
 import pydantic
 
 from models.config import Config
-
-REMOTE_RUNNERS = ("DataflowRunner", "FlinkRunner", "PortableRunner", "SparkRunner")
+from pipeline.beam_args import BeamArgs, is_remote
 
 
 class TolerationConfig(Config):
@@ -62,18 +61,43 @@ class VolumeConfig(Config):
     path: str = pydantic.Field(pattern=r"^/")
 
 
-class WorkersConfig(Config):
-    """Training by several processes: the Trainer hands over to a TFJob of the Kubeflow Training Operator.
+class VertexConfig(Config):
+    """Where on Vertex AI a custom job trains.
 
     Attributes:
-        count: workers; each is a pod with the resources of the step Trainer.
-        shared: folder on a volume of the section, through which the step and the workers pass files.
-        namespace: of the job; that of the step by default.
+        project: of Google's cloud.
+        region: of it.
+        machine_type: of each worker; its accelerators are those of the step Trainer.
+    """
+
+    project: str
+    region: str
+    machine_type: str = "n1-standard-8"
+
+
+class WorkersConfig(Config):
+    """Training by several processes, to which the Trainer hands over.
+
+    Attributes:
+        count: workers, each with the resources of the step Trainer.
+        shared: they are a TFJob of the Kubeflow Training Operator, and this is a folder on a volume of the
+            section, through which the step and the workers pass files.
+        namespace: of that job; that of the step by default.
+        vertex: or they are a custom job of Vertex AI, where every bucket is a folder below /gcs anyway.
     """
 
     count: int = pydantic.Field(ge=2)
-    shared: str = pydantic.Field(pattern=r"^/")
+    shared: str | None = pydantic.Field(default=None, pattern=r"^/")
     namespace: str | None = None
+    vertex: VertexConfig | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_place(self) -> "WorkersConfig":
+        if (self.shared is None) == (self.vertex is None):
+            raise ValueError(
+                "give either shared (a folder, for a TFJob) or vertex (project and region)"
+            )
+        return self
 
 
 class ClusterConfig(Config):
@@ -134,18 +158,33 @@ class KubeflowConfig(Config):
     volumes: tuple[VolumeConfig, ...] = ()
     image_pull_secrets: tuple[str, ...] = ()
     workers: WorkersConfig | None = None
-    beam_args: tuple[str, ...] = ()
+    beam_args: BeamArgs = ()
     setup_file: str = "/app/setup.py"
     cluster: ClusterConfig = ClusterConfig()
 
     @pydantic.model_validator(mode="after")
     def _workers_share_a_volume(self) -> "KubeflowConfig":
+        shared = self.workers.shared if self.workers else None
         paths = [volume.path.rstrip("/") + "/" for volume in self.volumes]
-        if self.workers and not any(f"{self.workers.shared}/".startswith(path) for path in paths):
+        if shared and not any(f"{shared}/".startswith(path) for path in paths):
             raise ValueError(
-                f"workers.shared {self.workers.shared} is on none of the volumes "
+                f"workers.shared {shared} is on none of the volumes "
                 f"({', '.join(paths) or 'there are none'}): the workers would not see its files"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _vertex_sees_the_files(self) -> "KubeflowConfig":
+        if self.workers and self.workers.vertex:
+            if not self.pipeline_root.startswith("gs://"):
+                raise ValueError(
+                    f"pipeline_root {self.pipeline_root}: workers.vertex needs it on gs://"
+                )
+            if not self.checkpoints.startswith("/gcs/"):
+                raise ValueError(
+                    f"checkpoints {self.checkpoints}: workers.vertex needs them below /gcs/, which "
+                    "all workers see"
+                )
         return self
 
     def of_step(self, name: str) -> StepConfig:
@@ -160,8 +199,6 @@ class KubeflowConfig(Config):
     @property
     def all_beam_args(self) -> tuple[str, ...]:
         """The Beam options, with what remote workers need to have our code."""
-        is_remote = any(
-            arg == f"--runner={runner}" for arg in self.beam_args for runner in REMOTE_RUNNERS
-        )
-        has_setup = any(arg.startswith("--setup_file") for arg in self.beam_args)
-        return self.beam_args + (f"--setup_file={self.setup_file}",) * (is_remote and not has_setup)
+        has_setup = any(arg.startswith("--setup_file=") for arg in self.beam_args)
+        is_needed = is_remote(self.beam_args) and not has_setup
+        return self.beam_args + (f"--setup_file={self.setup_file}",) * is_needed

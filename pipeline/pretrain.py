@@ -1,7 +1,8 @@
 """The pretraining line: documents → vocabulary → rows of tokens → language model → gate → pushed backbone."""
 
+import tfx.components
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import Channel
 
@@ -29,7 +30,7 @@ def create_pretrain_pipeline(
     serving_root: str,
     checkpoint_root: str,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Builds the graph; nothing is read and nothing runs.
 
     Args:
@@ -88,7 +89,7 @@ def create_pretrain_pipeline(
         base_directory=serving_root,
         config=config.push,
     )
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
         components=[

@@ -10,6 +10,7 @@ from components.pusher.config import PushConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
+from pipeline.beam_args import BeamArgs
 from pipeline.configs import DataConfig, Name, PipelineConfig
 from pipeline.few_shot_config import FewShotConfig
 from pipeline.kubeflow_config import KubeflowConfig
@@ -46,7 +47,7 @@ class PretrainConfig(Config):
     serving_validation: ServingValidationConfig = _GPT_SERVING_VALIDATION
     push: PushConfig = PushConfig()
     root: str = "runs"
-    beam_args: tuple[str, ...] = ()
+    beam_args: BeamArgs = ()
     kubeflow: KubeflowConfig | None = None
 
     @property

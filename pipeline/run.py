@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
 
 from models.preemption import Preempted
 from models.whole_file import write_whole_file
@@ -68,7 +68,7 @@ def run(config: PipelineConfig | PretrainConfig, run_id: str, listener: Listener
 
 def local_pipeline(
     config: PipelineConfig | PretrainConfig,
-) -> tuple[tfx.dsl.Pipeline, Inputs | PretrainInputs]:
+) -> tuple[Pipeline, Inputs | PretrainInputs]:
     """The graph of a run on this machine, and what it reads; all it writes is under `config.root`.
 
     Raises:

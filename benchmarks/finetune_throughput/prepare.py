@@ -5,8 +5,8 @@ import random
 import uuid
 from pathlib import Path
 
-from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
 
 from benchmarks.finetune_throughput.data import TEST, TRAIN
 from benchmarks.text_baselines import read_split
@@ -57,7 +57,7 @@ def _generate_examples(config: PipelineConfig, listener: Listener) -> Path:
         example_gen = TextExampleGen(data, config.data.text)
     runner = LocalRunner(uuid.uuid4().hex, listener)
     runner.run(
-        tfx.dsl.Pipeline(
+        Pipeline(
             pipeline_name=config.name,
             pipeline_root=str(paths["artifacts"]),
             components=[example_gen],

@@ -63,7 +63,7 @@ class DataValidator(base_component.BaseComponent):
         validation: the limits.
         texts: whose texts are measured with which vocabulary; not measured by default.
         earlier: the last blessed model's `statistics` and `anomalies`, resolved by
-            `LatestBlessedDataStrategy`; without it there is nothing to compare with.
+            `LatestBlessedDataStrategy` or found by PushedData; without it there is nothing to compare with.
     """
 
     SPEC_CLASS = DataValidatorSpec

@@ -15,7 +15,7 @@ from components.vocabulary_gen.measures import count_words, measure
 from models.config import Config
 
 DRIFT_FILE = "drift.json"
-_DISTRIBUTIONS = ("label", "length_band")
+DISTRIBUTIONS = ("label", "length_band")
 NOTHING_EARLIER = "no other data has led to a blessed model: there is nothing to compare with"
 
 
@@ -129,7 +129,7 @@ def distribution_changes(
     """
     allowed = min(1.0, max_drift + chance(now, earlier))
     changes = _number_changes(now, earlier, max_drift)
-    for name in _DISTRIBUTIONS:
+    for name in DISTRIBUTIONS:
         then, found = shares(earlier, name), shares(now, name)
         if not then or not found:
             continue

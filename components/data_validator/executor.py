@@ -60,7 +60,7 @@ class Executor(base_executor.BaseExecutor):
         Args:
             input_dict: `statistics`, `schema` and `quarantine`, one artifact each; and where there are any,
                 `examples` and, of the last blessed model's data, `earlier_statistics` and
-                `earlier_anomalies`.
+                `earlier_anomalies`, empty ones if there is no such model.
             output_dict: `anomalies`, with `drift.json` (components.data_validator.drift.Drift).
             exec_properties: `validation`, a JSON dump of ValidationConfig, and with `examples`
                 `vocabulary`, path of a vocab.txt.
@@ -112,9 +112,9 @@ def _drift(
     if examples := input_dict.get("examples"):
         files = split_files(examples[0], "train")
         profile = text_profile(files, exec_properties["vocabulary"])
-    if not input_dict.get("earlier_statistics"):
+    earlier = next(iter(input_dict.get("earlier_statistics", ())), None)
+    if earlier is None or not earlier.split_names:  # PushedData's are empty where it finds nothing
         return Drift(compared_with=None, profile=profile, changes=(), warnings=(NOTHING_EARLIER,))
-    [earlier] = input_dict["earlier_statistics"]
     statistics = stats_artifact_utils.load_statistics(earlier, "train").proto()
     changes = distribution_changes(train, statistics, config.max_drift)
     before = [Drift.read(artifact.uri) for artifact in input_dict.get("earlier_anomalies", ())]

@@ -28,6 +28,8 @@ class ModelCardSpec(ComponentSpec):
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "quarantine": ChannelParameter(type=Quarantine),
         "audit": ChannelParameter(type=DataAudit),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
     }
     OUTPUTS = {"model_card": ChannelParameter(type=ModelCardArtifact)}
 
@@ -44,6 +46,8 @@ class ModelCard(base_component.BaseComponent):
         examples: raw examples; their data's fingerprint is taken.
         quarantine: the counts of the data's rows.
         audit: what was found of duplicates and leakage.
+        statistics: of the examples.
+        anomalies: the DataValidator's, with its `drift.json`.
         origin: what the model was made of.
         stated: what only people know of it.
     """
@@ -59,6 +63,8 @@ class ModelCard(base_component.BaseComponent):
         examples: types.BaseChannel,
         quarantine: types.BaseChannel,
         audit: types.BaseChannel,
+        statistics: types.BaseChannel,
+        anomalies: types.BaseChannel,
         origin: Origin,
         stated: ModelCardConfig,
     ):
@@ -70,6 +76,8 @@ class ModelCard(base_component.BaseComponent):
                 examples=examples,
                 quarantine=quarantine,
                 audit=audit,
+                statistics=statistics,
+                anomalies=anomalies,
                 origin=origin.model_dump_json(),
                 stated=stated.model_dump_json(),
                 code_fingerprint=code_fingerprint(executor.__name__),

@@ -19,6 +19,7 @@ from components.model_card.card import build_card
 from components.model_card.config import ModelCardConfig, Origin
 from components.model_card.facts import Facts, read_model
 from components.model_card.markdown import card_text
+from components.pushed_data.training_data import write_training_data
 from components.serving_validator.executor import REASON_PROPERTY
 
 _FINGERPRINT = "input_fingerprint"  # of the data files, on an ExampleGen's examples
@@ -36,9 +37,10 @@ class Executor(base_executor.BaseExecutor):
         """Fills the card, whether the model is blessed or not.
 
         Args:
-            input_dict: `model`, `evaluation`, `infra_blessing`, `examples`, `quarantine` and `audit`, one
-                artifact each.
-            output_dict: `model_card` gets `model_card.md` and `model_card.json`.
+            input_dict: `model`, `evaluation`, `infra_blessing`, `examples`, `quarantine`, `audit`,
+                `statistics` and `anomalies`, one artifact each.
+            output_dict: `model_card` gets `model_card.md` and `model_card.json`, and what later data will be
+                compared with.
             exec_properties: `origin` and `stated`, dumps of Origin and ModelCardConfig.
         """
         single = {
@@ -49,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
         card = json.dumps(build_card(facts), indent=1, ensure_ascii=False) + "\n"
         for name, text in ((JSON_FILE, card), (MARKDOWN_FILE, card_text(facts))):
             write_artifact_file(os.path.join(folder, name), text)
+        write_training_data(single["statistics"], single["anomalies"], folder)
 
     def _facts(self, single: dict[str, types.Artifact], exec_properties: dict[str, Any]) -> Facts:
         model, trained = read_model(single["model"].uri)

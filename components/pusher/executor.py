@@ -25,7 +25,7 @@ from components.blessing import JUDGE_PROPERTY, recorded_files
 from components.model_card.artifact import JSON_FILE, MARKDOWN_FILE
 from components.pusher.config import PushConfig
 from components.pusher.history import Change, Origin, State
-from components.pusher.store import EXTRA_FOLDER, Store
+from components.pusher.store import Store
 
 MODEL_CARD_KEY = "model_card"
 CONFIG_KEY = "config"
@@ -155,10 +155,10 @@ def _copy(
     if arrived != files:
         fileio.rmtree(part)
         _refuse_damaged(source, files, arrived)
-    extra = os.path.join(part, EXTRA_FOLDER)
+    extra = os.path.join(part, manifest.EXTRA_FOLDER)
     fileio.makedirs(extra)
     for card in cards or []:
-        for name in (MARKDOWN_FILE, JSON_FILE):
+        for name in sorted({MARKDOWN_FILE, JSON_FILE, *fileio.listdir(card.uri)}):
             io_utils.copy_file(os.path.join(card.uri, name), os.path.join(extra, name))
     write_artifact_file(
         os.path.join(extra, manifest.MANIFEST_FILE), manifest.to_text(manifest.measure(part))

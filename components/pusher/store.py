@@ -16,7 +16,6 @@ from components.pusher.history import Change, State, state_after
 from components.pusher.models_config import models_config
 
 HISTORY_FILE, MODELS_CONFIG_FILE = "history.json", "models.config"
-EXTRA_FOLDER = "assets.extra"  # of a version; TensorFlow Serving leaves it alone
 _KEPT_FOLDER, _LOCK_FILE = "kept", ".lock"
 _LEFTOVER = re.compile(r"\.[0-9]+\.(part|gone)")
 _HISTORY = pydantic.TypeAdapter(list[Change])
@@ -77,7 +76,7 @@ class Store:
     def damage(self, version: int) -> list[str] | None:
         """A phrase for each file that is not as it was pushed; None if there is no manifest to tell."""
         folder = self.path(version)
-        path = os.path.join(EXTRA_FOLDER, manifest.MANIFEST_FILE)
+        path = os.path.join(manifest.EXTRA_FOLDER, manifest.MANIFEST_FILE)
         if not fileio.exists(os.path.join(folder, path)):
             return None
         with fileio.open(os.path.join(folder, path)) as file:

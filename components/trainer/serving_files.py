@@ -8,9 +8,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tfx.dsl.io import fileio
 
 from components.artifact_file import write_artifact_file
+from components.manifest import EXTRA_FOLDER
 from components.trainer.warm_up import MAX_BATCH_ROWS
 
-EXTRA_FOLDER = "assets.extra"  # TensorFlow Serving loads nothing from it but the warm-up requests
 WARM_UP_FILE = "tf_serving_warmup_requests"  # TensorFlow Serving's name
 BATCHING_FILE = "batching_parameters.txt"
 MONITORING_FILE = "monitoring.config"

@@ -193,22 +193,25 @@ def test_an_unknown_step_is_refused(compiled):
 
 def test_what_was_pushed_is_always_looked_at_anew(compiled):
     spec, _ = compiled()
-    assert [name for name, task in tasks(spec).items() if "cachingOptions" not in task] == [
-        "Baseline"
-    ]
+    assert {name for name, task in tasks(spec).items() if "cachingOptions" not in task} == {
+        "Baseline",
+        "EarlierData",
+    }
 
 
+DATAFLOW = [
+    "--runner=DataflowRunner",
+    "--project=p",
+    "--region=europe-west4",
+    "--temp_location=gs://bucket/tmp",
+]
 BEAM_STEPS = {"TextExampleGen", "StatisticsGen", "Transform", "Evaluator"}
 
 
 def test_remote_beam_workers_get_our_code(compiled):
-    spec, _ = compiled(beam_args=["--runner=DataflowRunner", "--region=europe-west4"])
+    spec, _ = compiled(beam_args=DATAFLOW)
     for step in BEAM_STEPS:
-        assert container(spec, step)["args"][-3:] == [
-            "--runner=DataflowRunner",
-            "--region=europe-west4",
-            "--setup_file=/app/setup.py",
-        ]
+        assert container(spec, step)["args"][-5:] == [*DATAFLOW, "--setup_file=/app/setup.py"]
 
 
 def test_local_beam_workers_have_it(compiled):

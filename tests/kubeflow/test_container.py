@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.container import local_path, localize, remote_uri, set_parameters
+from pipeline.container import local_path, localize, output_suffix, remote_uri, set_parameters
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,22 @@ def test_a_place_that_is_not_there_is_refused():
     inputs = {"parameterValues": {"custom_config": CONFIG, "custom_config.training.epoch": 5}}
     with pytest.raises(KeyError, match=r"no training\.epoch"):
         set_parameters(inputs, set())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "suffix"),
+    [
+        ({"worker": ["a:1", "b:1"]}, {"type": "worker", "index": 0}, ""),
+        ({"worker": ["a:1", "b:1"]}, {"type": "worker", "index": 1}, ".worker-1"),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, {"type": "chief", "index": 0}, ""),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, {"type": "worker", "index": 0}, ".worker-0"),
+    ],
+)
+def test_one_of_several_workers_writes_the_output_file(monkeypatch, cluster, task, suffix):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    assert output_suffix() == suffix
+
+
+def test_a_single_process_writes_it(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert output_suffix() == ""

@@ -30,9 +30,15 @@ SECTION = {
     "steps": {"Trainer": {"accelerator": "nvidia.com/gpu", "memory_gb": 30}},
     "volumes": [{"claim": "sciformer", "path": "/mnt"}],
 }
+FAIRNESS = {"attributes": {"acuity": {"words": {"acute": ["acute"], "mild": ["mild"]}}}}
 LINES = {
     "finetune": lambda: PipelineConfig.model_validate(
-        settings(NOWHERE, kubeflow=SECTION | {"vocabulary": "/mnt/vocab.txt"})
+        settings(
+            NOWHERE,
+            gate={"min_accuracy": 0.8, "slices": ["label"], "fairness": FAIRNESS},
+            mitigation={"attribute": "acuity", "reweight": True},
+            kubeflow=SECTION | {"vocabulary": "/mnt/vocab.txt"},
+        )
     ),
     "pretrain": lambda: PretrainConfig.model_validate(pretrain_settings(NOWHERE, kubeflow=SECTION)),
 }

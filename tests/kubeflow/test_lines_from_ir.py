@@ -11,7 +11,7 @@ from tfx.dsl.compiler.compiler import Compiler
 
 from components.pusher.store import Store
 from kubeflow.compile import compile_line, write_ir
-from kubeflow.local.executor import LocalExecutor
+from kubeflow.local.executor import LocalExecutor, StepFailed
 from kubeflow.local.ir import fill_parameters, read_ir
 from kubeflow.local.preload import modules_of
 from kubeflow.local.processes import Forked
@@ -118,6 +118,8 @@ def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world
     parameters = {"training_epochs": "1", "training_optimizer_learning_rate": "1e-9"}
     runs = run_ir(config, world, "untrained", **parameters)
     assert [name for name, state in states(runs).items() if state == "ran"] == [
+        "EarlierData",
+        "DataValidator",
         "Trainer",
         "Baseline",
         "ServingValidator",
@@ -125,6 +127,8 @@ def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world
         "ModelCard",
         "Pusher",
     ]
+    [earlier] = runs["EarlierData"].outputs["earlier_statistics"]
+    assert not earlier["metadata"].get("pushed_version")  # it has learned from the same data
     [blessing] = runs["Evaluator"].outputs["blessing"]
     assert blessing["metadata"]["blessed"] == 0
     assert "latest blessed model" in blessing["metadata"]["reasons"]
@@ -136,6 +140,19 @@ def test_a_run_with_other_parameters_trains_anew_and_does_not_push(config, world
     [trained] = runs["Trainer"].outputs["model"]
     metrics = json.loads(Path(trained["uri"], "training_metrics.json").read_text())
     assert len(metrics["epochs"]) == 1
+
+
+def test_data_unlike_those_of_the_pushed_model_stop_the_line(world, first):
+    (world / "drifted").mkdir()
+    rows = [row for row in make_rows(400, seed=1) if row["label"] != "skin"]
+    write_csv(world / "drifted" / "rows.csv", rows)
+    [version] = pushed_versions(world / "tiny" / "serving")
+    limits = {"drift": "stop", "max_label_skew": 1}
+    places = section(world, "tiny", data=str(world / "drifted"))
+    config = PipelineConfig.model_validate(settings(world, kubeflow=places, validation=limits))
+    with pytest.raises(StepFailed, match=r"drift: label 'skin' has a share of 0\.0%"):
+        run_ir(config, world, "drifted")
+    assert pushed_versions(world / "tiny" / "serving") == [version]
 
 
 def test_pretrain_then_fine_tune(world):

@@ -1,13 +1,13 @@
 """Resolver nodes, as TFX compiles its two strategies, against the metadata store."""
 
 import pytest
-from tfx import v1 as tfx
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as dag_runner
+from tfx.orchestration.pipeline import Pipeline
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -49,7 +49,7 @@ def resolved(tmp_path):
     """A function of a resolver: what it resolves to in a run of its compiled form."""
 
     def run(node: Resolver) -> dict[str, list[str]]:
-        pipeline = tfx.dsl.Pipeline("resolving", str(tmp_path), components=[node])
+        pipeline = Pipeline("resolving", str(tmp_path), components=[node])
         settings = dag_runner.KubeflowV2DagRunnerConfig(
             default_image="i", use_pipeline_spec_2_1=True
         )

@@ -13,6 +13,8 @@ PLACES = {
     "checkpoints": "/c",
 }
 
+VERTEX = {"count": 2, "vertex": {"project": "p", "region": "europe-west4"}}
+
 
 def make(**changes: object) -> KubeflowConfig:
     return KubeflowConfig.model_validate(PLACES | changes)
@@ -34,6 +36,7 @@ def test_a_step_can_take_back_what_all_have():
     [
         (["--runner=FlinkRunner"], ["--setup_file=/app/setup.py"]),
         (["--runner=SparkRunner", "--setup_file=/x/setup.py"], []),
+        (["--runner=spark"], ["--setup_file=/app/setup.py"]),
         (["--runner=DirectRunner"], []),
         ([], []),
     ],
@@ -50,6 +53,10 @@ def test_remote_runners_get_the_setup_file(args, added):
         ({"volumes": [{"claim": "c", "path": "mnt"}]}, "pattern"),
         ({"spec": "2.2"}, "'2.0' or '2.1'"),
         ({"workers": {"count": 2, "shared": "/mnt/x"}}, "there are none"),
+        ({"workers": {"count": 2}}, "either shared .* or vertex"),
+        ({"workers": VERTEX, "checkpoints": "/mnt/c"}, "checkpoints /mnt/c: .* below /gcs/"),
+        ({"workers": VERTEX, "pipeline_root": "s3://b"}, "pipeline_root s3://b: .* gs://"),
+        ({"beam_args": ["--runner=Flinkrunner2"]}, "did you mean FlinkRunner"),
         (
             {
                 "workers": {"count": 2, "shared": "/mnt2/x"},

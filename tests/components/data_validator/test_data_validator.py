@@ -296,6 +296,13 @@ def test_without_an_earlier_blessed_model_nothing_is_compared(line, caplog):
     assert NOTHING_EARLIER in caplog.messages
 
 
+def test_nor_with_empty_artifacts_in_place_of_one(line, tmp_path):
+    """What PushedData gives where nothing was pushed."""
+    nothing = Line(tmp_path / "nothing")
+    line.run(drift="stop", earlier=nothing)
+    assert Drift.read(line.anomalies.uri).warnings == (NOTHING_EARLIER,)
+
+
 def test_a_missing_feature_stops_the_line(line):
     splits = GOOD | {"eval": GOOD["eval"].drop(columns="text")}
     [problem] = line.problems(splits)

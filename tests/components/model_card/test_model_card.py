@@ -6,6 +6,7 @@ import math
 import jsonschema
 import pytest
 from small_verdict import World, make_verdict
+from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
@@ -138,6 +139,8 @@ def write_card(tmp_path):
             "examples": artifact(standard_artifacts.Examples, "examples"),
             "quarantine": artifact(Quarantine, "quarantine"),
             "audit": artifact(DataAudit, "audit"),
+            "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
+            "anomalies": artifact(standard_artifacts.ExampleAnomalies, "anomalies"),
         }
         backbone = BackboneConfig(num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=8)
         model = ClassifierConfig(backbone=backbone, classes=("a|b", "<i>c</i>"), max_length=64)
@@ -147,6 +150,12 @@ def write_card(tmp_path):
         (tmp_path / "model/training_metrics.json").write_text(json.dumps(trained))
         verdict.write(tmp_path / "evaluation")
         AUDIT.write(str(tmp_path / "audit"))
+        statistics = statistics_pb2.DatasetFeatureStatisticsList()
+        statistics.datasets.add(num_examples=300)
+        inputs["statistics"].split_names = '["train"]'
+        (tmp_path / "statistics/Split-train").mkdir()
+        path = tmp_path / "statistics/Split-train/FeatureStats.pb"
+        path.write_bytes(statistics.SerializeToString())
         inputs["infra_blessing"].set_string_custom_property("reason", reason)
         inputs["infra_blessing"].set_int_custom_property("blessed", 0 if reason else 1)
         inputs["examples"].set_string_custom_property("input_fingerprint", "num_files:2")
@@ -176,6 +185,7 @@ def write_card(tmp_path):
         assert sorted(path.name for path in (tmp_path / "card").iterdir()) == [
             "model_card.json",
             "model_card.md",
+            "training_statistics.pbtxt",
         ]
         return (
             json.loads((tmp_path / folder / "model_card.json").read_text()),

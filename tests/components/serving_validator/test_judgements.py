@@ -50,7 +50,10 @@ def test_other_decisions_and_probabilities_are_told():
 
 def test_numbers_may_differ_by_what_is_allowed():
     own, allowed = np.array([100.0, -3.0], np.float32), np.array([1e-3, 1e-4])
-    assert judge_values(own, allowed, "value", {"value": own + np.float32(5e-5)}).problems == [None, None]
+    assert judge_values(own, allowed, "value", {"value": own + np.float32(5e-5)}).problems == [
+        None,
+        None,
+    ]
     broken = judge_values(own, allowed, "value", {"value": np.array([100.01, np.nan])}).problems
     assert "value is 100.01, the training graph's is 100" in broken[0]
     assert "value is nan" in broken[1]
