@@ -264,6 +264,8 @@ def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str
         is_labelled = data.text.label_column is not None
     if not is_labelled:
         del features["label"]
+    if data.reader.spans:
+        features["span"] = "bytes"
     return features, optional
 
 

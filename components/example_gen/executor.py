@@ -2,6 +2,7 @@
 
 import abc
 import collections
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,19 +11,18 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.beam_executor import BeamExecutor
 from components.example_gen import quarantine
 from components.example_gen.config import ExampleGenConfig, SplitConfig
+from components.example_gen.driver import READER_CONFIG_KEY
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
 from components.example_gen.grouping import representatives, sketch_batch
+from components.example_gen.input_files import InputFile, find_input_files
 from components.example_gen.records import (
     Filtered,
-    InputError,
     Outcome,
     Reader,
     Record,
@@ -30,9 +30,10 @@ from components.example_gen.records import (
     serialize,
 )
 from components.example_gen.splits import assign_split, check_key
+from components.example_gen.superseded import SUPERSEDED, part_superseded
 
 QUARANTINE_KEY = "quarantine"
-READER_CONFIG_KEY = "reader_config"
+SPANS_PROPERTY = "spans"
 _Totals = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
 _ADMITTED = "admitted"
 _REJECTED = "rejected"
@@ -45,7 +46,7 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
 
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
     depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see
-    all texts before the first record finds its split.
+    all texts, and a window of several spans all keys, before the first record finds its split.
     """
 
     @abc.abstractmethod
@@ -58,20 +59,21 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads every file that matches the input pattern the driver resolved.
+        """Reads every file that matches the input patterns the driver resolved.
 
-        Bad rows are quarantined, never an error.
+        Where no driver was called (Kubeflow Pipelines calls none), spans are resolved here. Bad rows are
+        quarantined, never an error.
 
         Raises:
             InputError: no file matches, or the settings do not fit the files.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        paths = _matching_files(
-            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY]
-        )
         reader, config = self.make_reader(exec_properties[READER_CONFIG_KEY])
-        reader.check(paths)
+        files = find_input_files(
+            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config.spans
+        )
+        reader.check([file.path for file in files])
 
         names = config.splits.names
         examples = artifact_utils.get_single_instance(
@@ -79,52 +81,63 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
         )
         examples.split_names = artifact_utils.encode_split_names(names)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        spans = list(dict.fromkeys(file.span for file in files if file.span is not None))
+        if spans:
+            examples.set_string_custom_property(SPANS_PROPERTY, " ".join(map(str, spans)))
         rejects_uri = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
 
         with self._make_beam_pipeline() as pipeline:
             outcomes = (
                 pipeline
-                | "Files" >> beam.Create(paths)
+                | "Files" >> beam.Create(files)
                 | "Read"
                 >> beam.ParDo(_ReadFile(reader, config, input_base)).with_outputs(
                     _REJECTED, _COUNTS, main=_ADMITTED
                 )
             )
-            splits = _divide(outcomes[_ADMITTED], config.splits)
+            kept, superseded = outcomes[_ADMITTED], None
+            if len(spans) > 1:
+                kept, superseded = part_superseded(kept)
+            splits = _divide(kept, config.splits)
             for name in names:
                 prefix = os.path.join(artifact_utils.get_split_uri([examples], name), "examples")
                 _ = splits[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
                     prefix, file_name_suffix=".gz"
                 )
             _write_rejected(outcomes[_REJECTED], rejects_uri)
-            _write_counts(outcomes, splits, names, rejects_uri)
+            _write_counts(outcomes, superseded, splits, names, rejects_uri)
 
 
 class _Admitted(NamedTuple):
-    """A usable record: its group, which decides its split, its text and its serialized example."""
+    """A usable record: its key, its span (0 where there are none), its group, which decides its split, its
+    text and its serialized example.
+    """
 
+    key: str
+    span: int
     group: str
     text: str
     example: bytes
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> _Admitted, (reason, JSON line) of rejected, _Totals of a file."""
+    """InputFile -> _Admitted, (reason, JSON line) of rejected, _Totals of a file."""
 
     def __init__(self, reader: Reader, config: ExampleGenConfig, input_base: str):
         self._reader = reader
         self._config = config
         self._input_base = input_base
 
-    def process(self, path: str) -> Iterator[Any]:
-        source = os.path.relpath(path, self._input_base)
+    def process(self, file: InputFile) -> Iterator[Any]:
+        source = os.path.relpath(file.path, self._input_base)
         counts: _Totals = collections.Counter()
-        for outcome in self._outcomes(path):
+        for outcome in self._outcomes(file.path):
             counts["read", ""] += 1
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
-            admitted = self._admit(outcome) if isinstance(outcome, Record) else outcome
+            is_record = isinstance(outcome, Record)
+            admitted = self._admit(outcome, file.span) if is_record else outcome
             if isinstance(admitted, Rejected):
                 row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)
@@ -142,8 +155,11 @@ class _ReadFile(beam.DoFn):
         except GZIP_ERRORS as error:
             yield Rejected(position, *gzip_damage(error))
 
-    def _admit(self, record: Record) -> _Admitted | Rejected:
+    def _admit(self, record: Record, span: int | None) -> _Admitted | Rejected:
         """The record as it will be written, or why it can't be used."""
+        if span is not None:
+            features = {**record.features, "span": [str(span)]}
+            record = dataclasses.replace(record, features=features)
 
         def rejected(reason: str, detail: str) -> Rejected:
             return Rejected(record.position, reason, f"key {record.key}: {detail}", record.text)
@@ -168,7 +184,7 @@ class _ReadFile(beam.DoFn):
             check_key(group, self._config.splits)
         except ValueError as error:
             return rejected("bad_key", str(error))
-        return _Admitted(group, record.text, example)
+        return _Admitted(record.key, span or 0, group, record.text, example)
 
 
 class _Divide(beam.DoFn):
@@ -196,18 +212,6 @@ class _Tally(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         yield beam.transforms.window.GlobalWindows.windowed_value(self._counts)
-
-
-def _matching_files(input_base: str, input_config: str) -> list[str]:
-    """Files of the (one) input pattern, sorted, so that examples always come in the same order."""
-    pattern = proto_utils.json_to_proto(input_config, example_gen_pb2.Input()).splits[0].pattern
-    found = sorted(fileio.glob(os.path.join(input_base, pattern)))
-    paths = [path for path in found if not fileio.isdir(path)]
-    if not paths:
-        raise InputError(
-            f"no file matches {pattern!r} in {input_base}: correct the input folder or `pattern`"
-        )
-    return paths
 
 
 def _group(record: Record, config: SplitConfig) -> str:
@@ -244,13 +248,22 @@ def _write_rejected(rejected: beam.PCollection, uri: str) -> None:
     )
 
 
-def _write_counts(outcomes: Any, splits: Any, split_names: list[str], uri: str) -> None:
+def _write_counts(
+    outcomes: Any,
+    superseded: beam.PCollection[_Admitted] | None,
+    splits: Any,
+    split_names: list[str],
+    uri: str,
+) -> None:
     """Counts what is written, so that it can be held against what was read."""
     tallies = [
         splits[name] | f"TallyKept[{name}]" >> beam.ParDo(_Tally(functools.partial(_kept, name)))
         for name in split_names
     ]
     tallies.append(outcomes[_REJECTED] | "TallyRejected" >> beam.ParDo(_Tally(_quarantined)))
+    if superseded is not None:
+        why = ("filtered_by_reason", SUPERSEDED)
+        tallies.append(superseded | "TallySuperseded" >> beam.ParDo(_Tally(lambda _: why)))
     _ = (
         (*tallies, outcomes[_COUNTS])
         | "AllCounts" >> beam.Flatten()
