@@ -17,6 +17,7 @@ from components.fingerprint import code_fingerprint
 from components.trainer.runs import (
     METRICS_FILE,
     data_files,
+    base_model,
     listeners,
     run_key,
     training_metrics,
@@ -36,16 +37,21 @@ from models.tasks import Classification, balanced_weights
 from models.telemetry.flops import flops_per_token
 from models.tokenizer import read_vocabulary
 from models.training import fit
+from models.warm_start import WarmStart, WarmStartError, start_from
 
 logger = logging.getLogger("sciformer.trainer")
 
 CLASSIFIER_FOLDER = "classifier"
+DESCRIPTION_FOLDER = "assets.extra/classifier"  # of a SavedModel; TensorFlow Serving leaves it alone
+WARM_START_FILE = "warm_start.json"
+NOTHING_PUSHED = "no model of other data has been pushed yet"
 
 
 class TrainerSettings(Config):
     """The Trainer's custom_config, which is also its cache key.
 
-    Exactly one of `weights` and `backbone` is set.
+    Exactly one of `weights` and `backbone` is set. With `warm_start` they are what the training starts from if
+    there is no pushed model that fits.
     """
 
     vocabulary: str
@@ -55,6 +61,7 @@ class TrainerSettings(Config):
     weights: str | None = None
     weights_hash: str | None = None
     backbone: BackboneConfig | None = None
+    warm_start: bool = False
     training: TrainingConfig
     checkpoints: str
     code_fingerprint: str = pydantic.Field(default_factory=lambda: code_fingerprint(__name__))
@@ -64,13 +71,15 @@ def run_fn(fn_args: FnArgs) -> None:
     """Fine-tunes on the transformed examples and writes the model artifact.
 
     The artifact holds `Format-Serving/` (the SavedModel), `classifier/` (config, vocabulary and weights of
-    the Keras model) and `training_metrics.json` (every epoch's means); the model run has `history.json`.
+    the Keras model), `training_metrics.json` (every epoch's means) and `warm_start.json` (WarmStart); the
+    model run has `history.json`.
 
     While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of
     the same that was killed goes on; in the end the folder is removed.
 
     Args:
-        fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`.
+        fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`, `base_model` the SavedModel
+            to start from, if there is one.
 
     Raises:
         Preempted: SIGTERM came; the same run goes on from the checkpoint it names.
@@ -80,7 +89,7 @@ def run_fn(fn_args: FnArgs) -> None:
     splits = Splits.read(fn_args)
     folder = Path(fn_args.model_run_dir)
     checkpoints = Path(settings.checkpoints, run_key(settings, fn_args))
-    classifier, history = train_classifier(
+    classifier, history, started = train_classifier(
         settings,
         splits,
         strategy,
@@ -95,6 +104,7 @@ def run_fn(fn_args: FnArgs) -> None:
             folder,
             checkpoints,
         ),
+        base_model(fn_args),
     )
     if not is_chief(strategy):
         return
@@ -102,6 +112,7 @@ def run_fn(fn_args: FnArgs) -> None:
     classifier.save(model_folder / CLASSIFIER_FOLDER)
     metrics = training_metrics(history, len(splits.train), len(splits.train.token_ids))
     (model_folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
+    (model_folder / WARM_START_FILE).write_text(started.model_dump_json(indent=1))
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)
@@ -150,7 +161,8 @@ def train_classifier(
     folder: Path,
     checkpoints: Path | None = None,
     listeners: Sequence[Listener] = (),
-) -> tuple[TextClassifier, History]:
+    base: str | None = None,
+) -> tuple[TextClassifier, History, WarmStart]:
     """Builds a classifier as the settings say and trains it.
 
     Args:
@@ -160,11 +172,16 @@ def train_classifier(
         folder: gets `history.json`.
         checkpoints: see `models.training.fit`.
         listeners: see there.
+        base: SavedModel to start from.
+
+    Returns:
+        The classifier, the course of its training, and what it started from.
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), precision(training.precision):
         classifier = _build_classifier(settings, splits.classes)
+        started = _start(classifier, settings, base)
     label_counts = splits.train.label_counts(len(splits.classes))
     logger.info("%d training examples, %d tokens", len(splits.train), len(splits.train.token_ids))
     weights = balanced_weights(label_counts) if training.balance_classes else None
@@ -178,7 +195,22 @@ def train_classifier(
         checkpoints,
         listeners,
     )
-    return classifier, history
+    return classifier, history, started
+
+
+def _start(classifier: TextClassifier, settings: TrainerSettings, base: str | None) -> WarmStart:
+    """Takes over a pushed model's weights, if that is asked for and there are any that fit."""
+    if not settings.warm_start:
+        return WarmStart()
+    if base is None:
+        return WarmStart(reason=NOTHING_PUSHED)
+    try:
+        started = start_from(classifier, base, Path(base, DESCRIPTION_FOLDER))
+    except WarmStartError as error:
+        logger.warning("no warm start from %s: %s", base, error)
+        return WarmStart(reason=f"not from {base}: {error}")
+    logger.info("warm start from %s", base)
+    return started
 
 
 def _build_classifier(settings: TrainerSettings, classes: list[str]) -> TextClassifier:
@@ -221,3 +253,4 @@ def _export(
         }
 
     export_classifier(classifier, folder, {"transform_features": transform_features}, [transform])
+    classifier.describe(Path(folder, DESCRIPTION_FOLDER))
