@@ -33,7 +33,9 @@ class WarmStart(Config):
     reason: str | None = None
 
 
-def start_from(classifier: TextClassifier, folder: str | Path, description: str | Path) -> WarmStart:
+def start_from(
+    classifier: TextClassifier, folder: str | Path, description: str | Path
+) -> WarmStart:
     """Gives a classifier the weights of an exported one, the head's by the names of the classes.
 
     Only weights are taken over: the optimizer and its schedule start anew.

@@ -42,7 +42,9 @@ from models.warm_start import WarmStart, WarmStartError, start_from
 logger = logging.getLogger("sciformer.trainer")
 
 CLASSIFIER_FOLDER = "classifier"
-DESCRIPTION_FOLDER = "assets.extra/classifier"  # of a SavedModel; TensorFlow Serving leaves it alone
+DESCRIPTION_FOLDER = (
+    "assets.extra/classifier"  # of a SavedModel; TensorFlow Serving leaves it alone
+)
 WARM_START_FILE = "warm_start.json"
 NOTHING_PUSHED = "no model of other data has been pushed yet"
 

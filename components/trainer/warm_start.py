@@ -44,8 +44,7 @@ class LatestStableModelStrategy(ResolverStrategy):
         for version in reversed(state.stables):
             push = state.pushes.get(version)
             model = models.get(push.origin.model) if push and push.origin else None
-            if model is None or current & {*run_outputs(store, model.id).get(_EXAMPLES, ())}:
-                continue
-            chosen = [model]
-            break
+            if model and not current & {*run_outputs(store, model.id).get(_EXAMPLES, ())}:
+                chosen = [model]
+                break
         return {MODEL: chosen, CURRENT: input_dict[CURRENT]}
