@@ -16,8 +16,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.fingerprint import code_fingerprint
 from components.trainer.runs import (
     METRICS_FILE,
-    data_files,
     base_model,
+    data_files,
     listeners,
     run_key,
     training_metrics,
@@ -52,8 +52,8 @@ NOTHING_PUSHED = "no model of other data has been pushed yet"
 class TrainerSettings(Config):
     """The Trainer's custom_config, which is also its cache key.
 
-    Exactly one of `weights` and `backbone` is set. With `warm_start` they are what the training starts from if
-    there is no pushed model that fits.
+    Exactly one of `weights` and `backbone` is set. With `warm_start` they are what the training starts from
+    if there is no pushed model that fits.
     """
 
     vocabulary: str

@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import fcntl
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import pydantic

@@ -32,8 +32,9 @@ class StepFailed(Exception):
 def step(config: PipelineConfig, run_line: RunLine, again: Sequence[int] = ()) -> Decision | None:
     """Decides about the next span that nothing was decided about.
 
-    Whoever calls it again after it was killed goes on where it was: components that are done are in the cache,
-    the training has checkpoints, and a version that was promoted or rolled back already is only written down.
+    Whoever calls it again after it was killed goes on where it was: components that are done are in the
+    cache, the training has checkpoints, and a version that was promoted or rolled back already is only
+    written down.
 
     Args:
         config: with `spans` in the settings of its reader.

@@ -83,7 +83,7 @@ def test_runs_are_scheduled(api, config_file, every, trigger):
     assert run["display_name"] == "tiny"
     assert run["experiment_id"] == "the-experiment_id"
     assert run["service_account"] == "runner"
-    assert (run["max_concurrency"], run["no_catchup"]) == ("1", True)
+    assert (run["max_concurrency"], run["no_catchup"]) == (1, True)
     assert run["mode"] == "ENABLE"
     said = {key: value for key, value in run["trigger"].items() if value}
     assert {k: {n: str(v) for n, v in of.items()} for k, of in said.items()} == trigger
