@@ -117,7 +117,8 @@ def main() -> None:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         processor = usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime
         output.print(
-            f"{time.monotonic() - began:.0f} s wall, {processor:.0f} s of processor time", style="dim"
+            f"{time.monotonic() - began:.0f} s wall, {processor:.0f} s of processor time",
+            style="dim",
         )
     if arguments.json:
         text = json.dumps([decision.model_dump(mode="json") for decision in decisions], indent=1)

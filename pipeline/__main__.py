@@ -7,8 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +24,9 @@ from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import InputError, check_inputs
 from pipeline.logs import quiet
 from pipeline.pretrain_config import AnyConfig, MethodConfig, PretrainConfig, config_class
+
+if TYPE_CHECKING:
+    from components.pusher.history import Change
 
 DEMO_CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
 EXIT_FAILED, EXIT_CONFIG, EXIT_NOT_BLESSED = 1, 2, 3
@@ -46,6 +50,14 @@ SetOption = Annotated[
         help="Overrides one key, e.g. training.epochs=5; may be repeated.",
     ),
 ]
+FolderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--folder",
+        help="Of the versions; by default where local runs push. Kubeflow's is kubeflow.serving.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a text.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="All logs, on standard error.")
 ]
@@ -305,7 +317,7 @@ def predict(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of a table.")] = False,
     set_: SetOption = [],  # noqa: B006
 ) -> None:
-    """Ask the newest pushed model of a config's pipeline."""
+    """Ask the stable pushed model of a config's pipeline."""
     settings = _load(config, set_)
     if isinstance(settings, MethodConfig):
         settings = settings.finetune
@@ -329,6 +341,96 @@ def predict(
         from pipeline.predict import predictions_table
 
         Console().print(predictions_table(answers))
+
+
+@app.command()
+def status(
+    config: ConfigOption,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """List the pushed versions: labels, origin, whether each file is as it was pushed.
+
+    Exit code: 0, or 1 if a version that servers look at is damaged.
+    """
+    from pipeline.versions import status as look
+    from pipeline.versions_table import versions_table
+
+    found = look(_versioned(config, set_), folder)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        Console().print(versions_table(found))
+    if any(version.served and version.hash == "damaged" for version in found.versions):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def promote(
+    config: ConfigOption,
+    version: Annotated[
+        int | None, typer.Argument(help="Becomes stable; the canary by default.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Goes into the history.")] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Even a version that was rolled back.")
+    ] = False,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Make the canary, or another version, the stable one."""
+    from pipeline import versions
+
+    settings = _versioned(config, set_)
+    _change(
+        lambda: versions.promote(settings, version, why=why, again=again, folder=folder), as_json
+    )
+
+
+@app.command()
+def rollback(
+    config: ConfigOption,
+    why: Annotated[str, typer.Option(help="The reason; it is kept with the version.")],
+    to: Annotated[
+        int | None, typer.Option(help="Becomes stable; the version before by default.")
+    ] = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Withdraw the canary; stable stays.")
+    ] = False,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Withdraw the stable version, and go back to the one before. It is kept, and marked."""
+    from pipeline import versions
+
+    settings = _versioned(config, set_)
+    _change(lambda: versions.rollback(settings, to, why=why, canary=canary, folder=folder), as_json)
+
+
+def _versioned(path: Path, overrides: list[str]) -> PipelineConfig | PretrainConfig:
+    """The line whose versions are meant; of a method that is the second."""
+    settings = _load(path, overrides)
+    if isinstance(settings, MethodConfig):
+        return settings.finetune
+    if isinstance(settings, FewShotConfig):
+        typer.echo(f"{path} pushes nothing", err=True)
+        raise typer.Exit(EXIT_CONFIG)
+    return settings
+
+
+def _change(change: Callable[[], "Change"], as_json: bool) -> None:
+    from pipeline.versions import VersionError
+    from pipeline.versions_table import change_text
+
+    try:
+        made = change()
+    except VersionError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    typer.echo(made.model_dump_json(indent=1) if as_json else change_text(made))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
-from components.evaluator.baseline import CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
+from components.evaluator.baseline import CANDIDATE, MODEL, StableOrLatestOtherModelStrategy
 from components.pushed_baseline.component import PushedBaseline
 
 BASELINE = "Baseline"
@@ -13,7 +13,7 @@ BASELINE = "Baseline"
 def create_baseline(
     candidate: Channel, serving_root: str, has_metadata: bool
 ) -> Resolver | PushedBaseline:
-    """The latest blessed model that is not the candidate; its output is `model`.
+    """The model that is stable, or the latest other blessed one if that is the candidate; output `model`.
 
     Args:
         candidate: the model that will be compared.
@@ -23,7 +23,8 @@ def create_baseline(
     if not has_metadata:
         return PushedBaseline(candidate, serving_root).with_id(BASELINE)
     return Resolver(
-        strategy_class=LatestOtherBlessedModelStrategy,
+        strategy_class=StableOrLatestOtherModelStrategy,
+        config={"pushed": serving_root},
         **{
             MODEL: Channel(type=Model),
             "model_blessing": Channel(type=ModelBlessing),

@@ -11,6 +11,7 @@ from components.evaluator.config import GateConfig
 from components.medline_example_gen.config import MedlineConfig
 from components.mitigation.config import MitigationConfig
 from components.model_card.config import ModelCardConfig
+from components.pusher.config import PushConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
@@ -127,6 +128,7 @@ class PipelineConfig(Config):
         mitigation: weighs or augments the training examples of unequal groups; off if not given.
         tuning: searches for settings of `training` before the model is trained; off if not given.
         model_card: what only people know of the model.
+        push: how many versions are kept, and whether a new one is on trial first.
         continuous: when a canary takes over, as new spans of data come in.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
@@ -144,6 +146,7 @@ class PipelineConfig(Config):
     tuning: TuningConfig | None = None
     serving_validation: ServingValidationConfig = ServingValidationConfig()
     model_card: ModelCardConfig = ModelCardConfig()
+    push: PushConfig = PushConfig()
     continuous: ContinuousConfig = ContinuousConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
@@ -200,12 +203,6 @@ def local_paths(config: RunConfig) -> dict[str, Path]:
         "serving": base / "serving" / config.name,
         "runs": base,
     }
-
-
-def pushed_versions(serving: Path) -> list[Path]:
-    """The versions that the Pusher has written into a folder, the oldest first."""
-    versions = (path for path in serving.glob("*") if path.name.isdigit())
-    return sorted(versions, key=lambda path: int(path.name))
 
 
 def short_path(path: Path) -> Path:

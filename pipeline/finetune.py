@@ -125,6 +125,8 @@ def create_finetune_pipeline(
         infra_blessing=serving_validator.outputs["blessing"],
         model_card=model_card.outputs["model_card"],
         base_directory=serving_root,
+        model_name=config.name,
+        config=config.push,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,

@@ -1,4 +1,4 @@
-"""Predictions of the newest pushed model, in this process."""
+"""Predictions of the stable pushed model, in this process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,8 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 from rich.table import Table
 
-from pipeline.configs import PipelineConfig, local_paths, pushed_versions
+from components.pusher.store import Store
+from pipeline.configs import PipelineConfig, local_paths
 
 _BATCH = 64
 _EXCERPT = 70
@@ -18,19 +19,20 @@ class PredictError(Exception):
     """There is no model to ask."""
 
 
-def newest_version(config: PipelineConfig) -> Path:
-    """Folder of the newest pushed model.
+def stable_version(config: PipelineConfig) -> Path:
+    """Folder of the stable pushed model, or, if that is not whole, of the one before.
 
     Raises:
         PredictError: nothing was pushed yet.
     """
-    serving = local_paths(config)["serving"]
-    versions = [p for p in pushed_versions(serving) if (p / "saved_model.pb").is_file()]
-    if not versions:
-        raise PredictError(
-            f"no pushed model in {serving}: run the pipeline first; a model is pushed once blessed"
-        )
-    return versions[-1]
+    store = Store(str(local_paths(config)["serving"]))
+    for version in reversed(store.state().stables):
+        folder = Path(store.path(version))
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    raise PredictError(
+        f"no pushed model in {store.base}: run the pipeline first; a model is pushed once blessed"
+    )
 
 
 def predict(config: PipelineConfig, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def predict(config: PipelineConfig, texts: Sequence[str]) -> list[dict[str, Any]
     Raises:
         PredictError: nothing was pushed yet.
     """
-    signature = tf.saved_model.load(str(newest_version(config))).signatures["serving_text"]
+    signature = tf.saved_model.load(str(stable_version(config))).signatures["serving_text"]
     answers: list[dict[str, Any]] = []
     for i in range(0, len(texts), _BATCH):
         batch = list(texts[i : i + _BATCH])

@@ -2,7 +2,7 @@
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import trainer_pb2
 from tfx.types import Channel
 
 from components.data_validator.component import DataValidator
@@ -10,6 +10,7 @@ from components.fingerprint import code_fingerprint
 from components.language_model_evaluator.component import LanguageModelEvaluator
 from components.pretrain_example_gen.component import PretrainExampleGen
 from components.pretrain_trainer.config import PretrainSettings
+from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
 from components.vocabulary_gen.component import VocabularyGen
 from components.vocabulary_gen.config import VocabularyConfig
@@ -80,13 +81,13 @@ def create_pretrain_pipeline(
         examples=rows, model=trainer.outputs["model"], gate=config.gate, settings=settings
     )
     serving_validator = _serving_validator(config, trainer, examples)
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"] if serving_validator else None,
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_root)
-        ),
+        base_directory=serving_root,
+        model_name=config.name,
+        config=config.push,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,

@@ -6,6 +6,7 @@ from components.data_validator.config import ValidationConfig
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.config import PretrainExamplesConfig
 from components.pretrain_trainer.config import LanguageModelConfig
+from components.pusher.config import PushConfig
 from components.serving_validator.config import ServingValidationConfig
 from components.vocabulary_gen.config import VocabularyConfig
 from models.config import Config, TrainingConfig
@@ -28,6 +29,7 @@ class PretrainConfig(Config):
         gate: what the model must reach on the eval split.
         serving_validation: how much a GPT is asked before it may be pushed, and how close its
             log-likelihoods must be, in nats a token.
+        push: how many versions are kept, and whether a new one is on trial first.
         root: folder of all runs.
         beam_args: options of the Beam runner.
         kubeflow: how the same line runs on a cluster; a local run does not look at it.
@@ -42,6 +44,7 @@ class PretrainConfig(Config):
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
     serving_validation: ServingValidationConfig = _GPT_SERVING_VALIDATION
+    push: PushConfig = PushConfig()
     root: str = "runs"
     beam_args: tuple[str, ...] = ()
     kubeflow: KubeflowConfig | None = None

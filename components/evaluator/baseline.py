@@ -5,15 +5,25 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 
+from components.pusher.history import State
+from components.pusher.store import Store
+
 CANDIDATE, MODEL, MODEL_BLESSING = "candidate", "model", "model_blessing"
 
 
-class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
-    """The latest blessed model that is not the candidate itself.
+class StableOrLatestOtherModelStrategy(LatestBlessedModelStrategy):
+    """The model that is stable; if that is the candidate itself, the latest other blessed one.
 
-    TFX's own strategy would, when an unchanged pipeline runs again, resolve the very model that is being
-    evaluated, and so evaluate, bless and push it anew each time.
+    What was rolled back is nothing to be measured by. TFX's own strategy would, when an unchanged pipeline
+    runs again, resolve the very model that is being evaluated, and so evaluate, bless and push it anew each
+    time.
+
+    Args:
+        pushed: the Pusher's folder of versions; need not exist yet.
     """
+
+    def __init__(self, pushed: str):
+        self._pushed = pushed
 
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
@@ -29,9 +39,21 @@ class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
         """
         candidates = input_dict[CANDIDATE]
         own = {artifact.id for artifact in candidates}
-        others = {
-            MODEL: [artifact for artifact in input_dict[MODEL] if artifact.id not in own],
-            MODEL_BLESSING: input_dict[MODEL_BLESSING],
-        }
-        resolved = super().resolve_artifacts(store, others)
+        state = Store(self._pushed).state()
+        refused = {_model(state, version) for version in state.withdrawn}
+        others = [
+            artifact
+            for artifact in input_dict[MODEL]
+            if artifact.id not in own and artifact.uri not in refused
+        ]
+        stable = [artifact for artifact in others if artifact.uri == _model(state, state.stable)]
+        resolved = super().resolve_artifacts(
+            store, {MODEL: stable or others, MODEL_BLESSING: input_dict[MODEL_BLESSING]}
+        )
         return None if resolved is None else {**resolved, CANDIDATE: candidates}
+
+
+def _model(state: State, version: int | None) -> str | None:
+    """URI of the artifact that was pushed as a version."""
+    push = state.pushes.get(version) if version is not None else None
+    return push.origin.model if push and push.origin else None

@@ -1,6 +1,7 @@
 """Writes the decision, and why, into the blessing artifact."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import types
@@ -19,9 +20,10 @@ def bless(
     model: types.Artifact,
     blessed: types.Artifact | None,
     component: str | None,
+    files: Mapping[str, str],
 ) -> None:
     """Says in the blessing artifact, as TFX's Evaluator does, what was decided, and beyond that why."""
-    write_blessing(blessing, model, verdict.blessed)
+    write_blessing(blessing, model, verdict.blessed, files, "Evaluator")
     if blessed is not None:
         blessing.set_string_custom_property(
             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, blessed.uri

@@ -17,6 +17,7 @@ from tfx.types import standard_component_specs as spec
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from components.beam_executor import BeamExecutor
+from components.blessing import blessed_files
 from components.evaluator import collect
 from components.evaluator.blessing import bless
 from components.evaluator.comparison import BLESSED, MAJORITY, SVM
@@ -54,6 +55,7 @@ class Executor(BeamExecutor):
         gate = GateConfig.model_validate_json(exec_properties[GATE_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[spec.EVALUATION_KEY])
         model = artifact_utils.get_single_instance(input_dict[spec.MODEL_KEY])
+        files = blessed_files(model)
         blessed = _blessed(input_dict.get(spec.BASELINE_MODEL_KEY))
         start = time.monotonic()
         self._analyse(input_dict, exec_properties, gate, evaluation.uri, model, blessed)
@@ -69,7 +71,8 @@ class Executor(BeamExecutor):
         verdict = verdict.model_copy(update={"seconds": seconds | verdict.seconds})
         verdict.write(evaluation.uri)
         blessing = artifact_utils.get_single_instance(output_dict[spec.BLESSING_KEY])
-        bless(blessing, verdict, model, blessed, exec_properties.get("current_component_id"))
+        component = exec_properties.get("current_component_id")
+        bless(blessing, verdict, model, blessed, component, files)
 
     def _analyse(
         self,

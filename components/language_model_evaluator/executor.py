@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifact_file import write_artifact_file
-from components.blessing import write_blessing
+from components.blessing import blessed_files, write_blessing
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.pretrain_example_gen.executor import VOCABULARY_FOLDER
 from components.pretrain_trainer.config import PretrainSettings
@@ -50,6 +50,7 @@ class Executor(base_executor.BaseExecutor):
         artifact = artifact_utils.get_single_instance(input_dict["model"])
         folder = artifact_utils.get_split_uri([examples], _SPLIT)
         rows = SequenceRows.read(tf.io.gfile.glob(os.path.join(folder, "*")))
+        files = blessed_files(artifact)
         model = _load(artifact.uri, Path(examples.uri), settings, rows)
         metrics = measure(model, rows, settings.training.seed)
         if isinstance(model, Gpt):
@@ -60,7 +61,8 @@ class Executor(base_executor.BaseExecutor):
         path = os.path.join(evaluation_uri, EVALUATION_FILE)
         write_artifact_file(path, json.dumps(evaluation, indent=1) + "\n")
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        write_blessing(blessing, artifact, not reasons, "\n".join(reasons))
+        judge, text = "LanguageModelEvaluator", "\n".join(reasons)
+        write_blessing(blessing, artifact, not reasons, files, judge, text)
 
 
 def _load(

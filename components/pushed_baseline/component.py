@@ -21,11 +21,11 @@ class PushedBaselineSpec(ComponentSpec):
 
 
 class PushedBaseline(base_component.BaseComponent):
-    """The newest pushed model that is not the candidate, where there is no metadata store to ask.
+    """The stable pushed model, unless it is the candidate, where there is no metadata store to ask.
 
     Kubeflow Pipelines runs no resolvers ("resolver not implemented yet", kubeflow/pipelines,
     backend/src/v2/compiler/argocompiler/argo.go). What was pushed is the latest model that was both blessed
-    and found to serve as it should.
+    and found to serve as it should, and is stable if nobody has rolled it back.
 
     Output `model` is a copy; empty if nothing else was pushed, which the Evaluator takes for no baseline. It
     must not be cached: what is pushed changes, and its inputs do not tell.

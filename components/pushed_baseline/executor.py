@@ -1,4 +1,4 @@
-"""Copies the newest other version."""
+"""Copies the stable version, or the one before if the candidate is that."""
 
 import filecmp
 import shutil
@@ -9,6 +9,8 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
+
+from components.pusher.store import Store
 
 VERSION_PROPERTY = "pushed_version"
 
@@ -22,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Copies the newest pushed version that is not the candidate.
+        """Copies the version that is stable, or was last before it, and is not the candidate.
 
         Args:
             input_dict: `candidate`, one Model.
@@ -32,8 +34,8 @@ class Executor(base_executor.BaseExecutor):
         """
         candidate = artifact_utils.get_single_instance(input_dict["candidate"])
         model = artifact_utils.get_single_instance(output_dict["model"])
-        version = newest_other(
-            Path(exec_properties["base_directory"]),
+        version = latest_other(
+            Store(exec_properties["base_directory"]),
             Path(path_utils.serving_model_path(candidate.uri)),
         )
         if version:
@@ -41,12 +43,15 @@ class Executor(base_executor.BaseExecutor):
             model.set_string_custom_property(VERSION_PROPERTY, version.name)
 
 
-def newest_other(base: Path, candidate: Path) -> Path | None:
-    """The folder of the newest version that does not hold the candidate's files."""
-    names = [path.name for path in base.iterdir()] if base.is_dir() else []
-    for version in sorted((int(name) for name in names if name.isdigit()), reverse=True):
-        if not holds(base / str(version), candidate):
-            return base / str(version)
+def latest_other(store: Store, candidate: Path) -> Path | None:
+    """The folder of the latest stable version that does not hold the candidate's files.
+
+    What was rolled back, or is still on trial, is nothing to be measured by.
+    """
+    for version in reversed(store.state().stables):
+        folder = Path(store.path(version))
+        if not holds(folder, candidate):
+            return folder
     return None
 
 

@@ -15,6 +15,7 @@ from tfx.proto import infra_validator_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
+from components.blessing import blessed_files, record_files
 from components.serving_validator import questions, servers
 from components.serving_validator.classifier_questions import ClassifierAsker
 from components.serving_validator.comparison import Comparison, compare, failed
@@ -53,7 +54,9 @@ class Executor(infra_validator_executor.Executor):
         self._examples = single(input_dict[standard_component_specs.EXAMPLES_KEY])
         self._blessing = single(output_dict[standard_component_specs.BLESSING_KEY])
         self._exec_properties = exec_properties
+        files = blessed_files(self._model)
         super().Do(input_dict, output_dict, exec_properties)
+        record_files(self._blessing, files, "ServingValidator")
 
     def _ValidateOnce(
         self,

@@ -26,9 +26,10 @@ from nbclient import NotebookClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_processes import exit_code
 
+from components.pusher.store import Store
 from models.preemption import EXIT_PREEMPTED
 from pipeline.__main__ import EXIT_NOT_BLESSED
-from pipeline.predict import newest_version, predict
+from pipeline.predict import predict, stable_version
 from pipeline.run import new_run_id, run
 from serving.client import Client
 from serving.process import ServerProcess
@@ -66,7 +67,7 @@ def checkpoints(folder: Path) -> set[Path]:
 
 
 def versions(world: Path) -> list[str]:
-    return sorted(path.name for path in (world / "runs/tiny/serving/tiny").iterdir())
+    return list(map(str, Store(str(world / "runs/tiny/serving/tiny")).versions()))
 
 
 def test_learns_and_is_pushed(world, first):
@@ -135,7 +136,7 @@ def test_the_notebook_shows_a_runs_data_and_evaluation(world, first, monkeypatch
 def test_served_answers_equal_those_of_the_pushed_model(world, first):
     texts = [row["text"] for row in make_rows(20, seed=7)] + ["", "Ünïcödé hëart"]
     expected = predict(make_config(world), texts)
-    base = newest_version(make_config(world)).parent
+    base = stable_version(make_config(world)).parent
     with ServerProcess(base, "tiny") as server:
         for transport, target in (("grpc", server.grpc_target), ("rest", server.rest_target)):
             with Client(target, "tiny", transport=transport) as client:

@@ -9,12 +9,13 @@ from end_to_end_world import VOCABULARY, Recorder, make_rows, settings, write_cs
 from test_pretrain_line import pretrain_settings, write_documents
 from tfx.dsl.compiler.compiler import Compiler
 
+from components.pusher.store import Store
 from kubeflow.compile import compile_line, write_ir
 from kubeflow.local.executor import LocalExecutor
 from kubeflow.local.ir import fill_parameters, read_ir
 from kubeflow.local.preload import modules_of
 from kubeflow.local.processes import Forked
-from pipeline.configs import PipelineConfig, pushed_versions
+from pipeline.configs import PipelineConfig
 from pipeline.local_runner import LocalRunner
 from pipeline.pretrain_config import PretrainConfig
 from pipeline.run import local_pipeline, new_run_id
@@ -66,6 +67,11 @@ def config(world):
 @pytest.fixture(scope="module")
 def first(config, world):
     return run_ir(config, world)
+
+
+def pushed_versions(serving: Path) -> list[Path]:
+    store = Store(str(serving))
+    return [Path(store.path(version)) for version in store.versions()]
 
 
 def probabilities(model: Path) -> tf.Tensor:

@@ -9,7 +9,7 @@ from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig
 from models.export import export_classifier
 from pipeline.configs import PipelineConfig, local_paths
-from pipeline.predict import PredictError, newest_version, predict, predictions_table
+from pipeline.predict import PredictError, predict, predictions_table, stable_version
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "lung", "the"]
 
@@ -48,8 +48,8 @@ def classifier(config) -> TextClassifier:
     return classifier
 
 
-def test_newest_is_the_highest_whole_version(config, classifier):
-    assert newest_version(config).name == "10"
+def test_the_stable_one_is_the_highest_whole_version(config, classifier):
+    assert stable_version(config).name == "10"
 
 
 def test_answers_are_the_models(config, classifier):

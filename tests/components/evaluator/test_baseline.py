@@ -3,7 +3,9 @@
 import pytest
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
-from components.evaluator.baseline import LatestOtherBlessedModelStrategy
+from components.evaluator.baseline import StableOrLatestOtherModelStrategy
+from components.pusher.history import Change, Origin
+from components.pusher.store import Store
 
 
 def model(number: int) -> Model:
@@ -20,10 +22,12 @@ def blessing(number: int, of: int, blessed: bool = True) -> ModelBlessing:
     return artifact
 
 
-def resolve(candidate: int, models: list[int], blessings: list[ModelBlessing]) -> list[int]:
+def resolve(
+    candidate: int, models: list[int], blessings: list[ModelBlessing], pushed: str = "/nowhere"
+) -> list[int]:
     """Ids of the resolved baseline."""
     given = [model(candidate)]
-    resolved = LatestOtherBlessedModelStrategy().resolve_artifacts(
+    resolved = StableOrLatestOtherModelStrategy(pushed).resolve_artifacts(
         None,  # the store; what it holds is passed
         {"candidate": given, "model": list(map(model, models)), "model_blessing": blessings},
     )
@@ -66,3 +70,42 @@ def test_the_candidate_is_compared_again_when_judged_again():
     """Its own refusal or blessing from an earlier run plays no part."""
     blessings = [blessing(10, of=1), blessing(11, of=2, blessed=False), blessing(12, of=2)]
     assert resolve(2, [1, 2], blessings) == [1]
+
+
+@pytest.fixture
+def pushed(tmp_path):
+    """A function that has the models 1, 2 and 3 pushed as versions 11, 12, 13 and then makes changes."""
+    store = Store(str(tmp_path))
+
+    def make(*changes: Change) -> str:
+        pushes = [
+            Change(
+                action="push",
+                version=10 + number,
+                stable=10 + number,
+                origin=Origin(content=str(number), model=f"/models/{number}"),
+            )
+            for number in (1, 2, 3)
+        ]
+        for change in (*pushes, *changes):
+            (tmp_path / str(change.version)).mkdir(exist_ok=True)
+            store.apply(change, "toy", None, wait_seconds=0)
+        return str(tmp_path)
+
+    return make
+
+
+BLESSINGS = [blessing(10, of=1), blessing(11, of=2), blessing(12, of=3), blessing(13, of=4)]
+
+
+def test_the_stable_one_though_a_later_one_was_blessed(pushed):
+    """The later one is on trial, or was not found to serve as it should."""
+    assert resolve(9, [1, 2, 3, 4, 9], BLESSINGS, pushed()) == [3]
+
+
+def test_not_one_that_was_rolled_back(pushed):
+    back = Change(action="rollback", version=13, stable=12, why="wrong")
+    folder = pushed(back)
+    assert resolve(9, [1, 2, 3, 9], BLESSINGS, folder) == [2]
+    assert resolve(2, [1, 2, 3], BLESSINGS, folder) == [1]  # the stable one is judged again
+    assert resolve(3, [1, 2, 3], BLESSINGS, folder) == [2]

@@ -1,4 +1,4 @@
-"""The newest other pushed version."""
+"""The stable version, if it is not the candidate."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.pushed_baseline.executor import VERSION_PROPERTY, Executor
+from components.pusher.history import Change
+from components.pusher.store import Store
 
 
 def write_model(folder: Path, content: str) -> None:
@@ -53,3 +55,21 @@ def test_the_candidate_is_not_compared_with_itself(find, tmp_path):
     (tmp_path / "serving" / "2" / "assets.extra").mkdir()  # what the Pusher adds
     (tmp_path / "serving" / "2" / "assets.extra" / "card.md").write_text("card")
     assert find("new") == ("1", "old")
+
+
+def test_not_what_was_rolled_back_nor_what_is_on_trial(find, tmp_path):
+    for version in ("1", "2", "3"):
+        write_model(tmp_path / "serving" / version, version)
+    store = Store(str(tmp_path / "serving"))
+    store.apply(
+        Change(action="rollback", version=2, stable=1, canary=3, why="wrong"), "toy", None, 0
+    )
+    assert find("new") == ("1", "1")
+
+
+def test_the_stable_one_need_not_be_the_newest(find, tmp_path):
+    for version in ("1", "2"):
+        write_model(tmp_path / "serving" / version, version)
+    store = Store(str(tmp_path / "serving"))
+    store.apply(Change(action="promote", version=1, stable=1), "toy", None, 0)
+    assert find("new") == ("1", "1")
