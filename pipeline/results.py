@@ -12,7 +12,7 @@ from components.data_audit.report import Audit
 from components.data_validator.drift import Drift
 from components.evaluator import names
 from components.evaluator.verdict import Verdict
-from components.example_gen.executor import SPANS_PROPERTY
+from components.example_gen.driver import SPANS_PROPERTY
 from components.example_gen.quarantine import read_counts
 from components.language_model_evaluator.executor import EVALUATION_FILE
 from components.pretrain_example_gen import shards

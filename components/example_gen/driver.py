@@ -15,6 +15,7 @@ from components.example_gen.config import WindowConfig
 from components.example_gen.spans import find_spans, window
 
 READER_CONFIG_KEY = "reader_config"
+SPANS_PROPERTY = "spans"  # of the examples: the numbers of the spans read, the oldest first
 
 
 class Driver(tfx_driver.FileBasedDriver):

@@ -17,7 +17,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.beam_executor import BeamExecutor
 from components.example_gen import quarantine
 from components.example_gen.config import ExampleGenConfig, SplitConfig
-from components.example_gen.driver import READER_CONFIG_KEY
+from components.example_gen.driver import READER_CONFIG_KEY, SPANS_PROPERTY
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
 from components.example_gen.grouping import representatives, sketch_batch
 from components.example_gen.input_files import InputFile, find_input_files
@@ -33,7 +33,6 @@ from components.example_gen.splits import assign_split, check_key
 from components.example_gen.superseded import SUPERSEDED, part_superseded
 
 QUARANTINE_KEY = "quarantine"
-SPANS_PROPERTY = "spans"
 _Totals = collections.Counter[tuple[str, str]]  # by (field of quarantine.Counts, split or reason)
 _ADMITTED = "admitted"
 _REJECTED = "rejected"
