@@ -29,8 +29,8 @@ def newest_span_changes(
         files: of the train split, gzipped TFRecord of examples with the feature `span`.
         span: whose rows count.
         earlier: statistics of the last blessed model's train split.
-        max_drift: the largest difference of a share that is no drift; two standard errors of the difference of
-            two shares of a half are allowed on top.
+        max_drift: the largest difference of a share that is no drift; two standard errors of the difference
+            of two shares of a half are allowed on top.
 
     Returns:
         One for each of the two that is a text; none if the span has no row.
