@@ -135,8 +135,9 @@ class _ReadFile(beam.DoFn):
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
-            is_record = isinstance(outcome, Record)
-            admitted = self._admit(outcome, file.span) if is_record else outcome
+            admitted = (
+                self._admit(outcome, file.span) if isinstance(outcome, Record) else outcome
+            )
             if isinstance(admitted, Rejected):
                 row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)

@@ -107,7 +107,7 @@ def _decide(config: PipelineConfig, span: Span, summary: dict[str, Any]) -> Deci
 def _data_problem(summary: dict[str, Any]) -> str | None:
     """Why the data was stopped, None if it was not the data that stopped the run."""
     error = summary["error"] or {}
-    start = _REFUSALS.get(error.get("component"))
+    start = _REFUSALS.get(str(error.get("component")))
     message = str(error.get("message"))
     if start is None or not message.startswith(start):
         return None
