@@ -16,7 +16,6 @@ from components.example_gen.driver import SPANS_PROPERTY
 from components.example_gen.quarantine import read_counts
 from components.language_model_evaluator.executor import EVALUATION_FILE
 from components.pretrain_example_gen import shards
-from components.trainer.run_fn import WARM_START_FILE
 from components.trainer.runs import METRICS_FILE
 from components.transform.preprocessing import TOKEN_IDS
 from components.vocabulary_gen import executor as vocabulary_gen
@@ -62,10 +61,9 @@ def spans(runs: list[NodeRun]) -> list[int] | None:
 
 
 def warm_start(runs: list[NodeRun]) -> dict[str, Any] | None:
-    """What the training started from (models.warm_start.WarmStart), None if it tells of nothing."""
+    """What the training started from (models.warm_start.WarmStart), None if no classifier was trained."""
     uri = _uri(runs, "model")
-    path = Path(uri, WARM_START_FILE) if uri else None
-    return json.loads(path.read_text()) if path and path.is_file() else None
+    return _json(uri, METRICS_FILE).get("warm_start") if uri else None
 
 
 def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:

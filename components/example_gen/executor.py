@@ -135,9 +135,7 @@ class _ReadFile(beam.DoFn):
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
-            admitted = (
-                self._admit(outcome, file.span) if isinstance(outcome, Record) else outcome
-            )
+            admitted = self._admit(outcome, file.span) if isinstance(outcome, Record) else outcome
             if isinstance(admitted, Rejected):
                 row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)

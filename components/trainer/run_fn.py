@@ -45,7 +45,6 @@ CLASSIFIER_FOLDER = "classifier"
 DESCRIPTION_FOLDER = (
     "assets.extra/classifier"  # of a SavedModel; TensorFlow Serving leaves it alone
 )
-WARM_START_FILE = "warm_start.json"
 NOTHING_PUSHED = "no model of other data has been pushed yet"
 
 
@@ -73,8 +72,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """Fine-tunes on the transformed examples and writes the model artifact.
 
     The artifact holds `Format-Serving/` (the SavedModel), `classifier/` (config, vocabulary and weights of
-    the Keras model), `training_metrics.json` (every epoch's means) and `warm_start.json` (WarmStart); the
-    model run has `history.json`.
+    the Keras model) and `training_metrics.json` (every epoch's means, and a WarmStart); the model run has
+    `history.json`.
 
     While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of
     the same that was killed goes on; in the end the folder is removed.
@@ -113,8 +112,8 @@ def run_fn(fn_args: FnArgs) -> None:
     model_folder = Path(fn_args.serving_model_dir).parent
     classifier.save(model_folder / CLASSIFIER_FOLDER)
     metrics = training_metrics(history, len(splits.train), len(splits.train.token_ids))
+    metrics["warm_start"] = started.model_dump(mode="json")
     (model_folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
-    (model_folder / WARM_START_FILE).write_text(started.model_dump_json(indent=1))
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
     _export(exported, tft.TFTransformOutput(fn_args.transform_output), fn_args.serving_model_dir)

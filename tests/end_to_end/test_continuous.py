@@ -107,6 +107,8 @@ def test_a_training_goes_on_from_the_stable_model(line):
     text = lineage_text(drifted["run_id"], Path(line.config.root))
     assert f"warm start  {first['artifacts']['Trainer.model'][0]}" in text
     assert "spans       1, 2" in text
+    card = Path(drifted["pushed"]["path"], "assets.extra/model_card.md").read_text()
+    assert "on from an earlier pushed model" in card
 
 
 def test_an_exported_model_says_what_it_is(line):
