@@ -20,9 +20,10 @@ from pipeline.earlier_data import EARLIER_DATA
 from pipeline.finetune import create_finetune_pipeline
 from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
+from pipeline.warm_start import WARM_START
 
 _COMMAND = ["python", "-m", "pipeline.container"]
-_UNCACHED = {BASELINE, EARLIER_DATA}  # what they find is not told by their inputs
+_UNCACHED = {BASELINE, EARLIER_DATA, WARM_START}  # what they find is not told by their inputs
 
 
 def compile_line(config: PipelineConfig | PretrainConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,10 +53,31 @@ def compile_line(config: PipelineConfig | PretrainConfig) -> tuple[dict[str, Any
     spec = job["pipelineSpec"]
     spec["defaultPipelineRoot"] = settings.pipeline_root
     parameters.expose(spec, settings.parameters)
-    steps.configure(spec, settings, _UNCACHED)
+    uncached = set(_UNCACHED)
+    if config.data.reader.spans:
+        uncached.add(_without_driver(spec))
+    steps.configure(spec, settings, uncached)
     if settings.workers:
         training_job.hand_over(spec, settings)
     return job, steps.platform_spec(spec, settings)
+
+
+def _without_driver(spec: dict[str, Any]) -> str:
+    """Takes away the hook for TFX's driver of ExampleGen, which knows single spans only; returns its step.
+
+    The executor then finds the window's spans itself, each time it is called.
+    """
+    [(label, executor)] = [
+        (label, executor)
+        for label, executor in spec["deploymentSpec"]["executors"].items()
+        if "lifecycle" in executor.get("container", {})
+    ]
+    del executor["container"]["lifecycle"]
+    return next(
+        name
+        for name, task in spec["root"]["dag"]["tasks"].items()
+        if spec["components"][task["componentRef"]["name"]]["executorLabel"] == label
+    )
 
 
 def _pipeline(config: PipelineConfig | PretrainConfig) -> Pipeline:

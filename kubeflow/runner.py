@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import datetime
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,9 @@ from pipeline.config_loader import ConfigError, load_config, top_keys
 from pipeline.configs import PipelineConfig
 from pipeline.pretrain_config import PretrainConfig, config_class
 
+_INTERVAL = re.compile(r"([0-9]+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CRON_FIELDS = 6
 _PROJECT = Path(__file__).resolve().parents[1]
 
 app = typer.Typer(
@@ -104,12 +108,25 @@ def submit(
         str | None,
         typer.Option(metavar="PROJECT/REGION", help="To Vertex AI Pipelines there instead."),
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRON|INTERVAL",
+            help="Have it started again and again: six cron fields, the first of them seconds "
+            "('0 0 6 * * *'), or a number with s, m, h or d (12h).",
+        ),
+    ] = None,
     parameter: ParameterOption = [],  # noqa: B006
     set_: SetOption = [],  # noqa: B006
 ) -> None:
-    """Compile a config's line and start a run of it."""
-    from kubeflow.submit import submit_to_kubeflow, submit_to_vertex
+    """Compile a config's line and start a run of it, or schedule its runs."""
+    from kubeflow.submit import schedule_on_kubeflow, submit_to_kubeflow, submit_to_vertex
 
+    if every and vertex:
+        raise _wrong(
+            "--every schedules runs on Kubeflow Pipelines; Vertex has schedules of its own"
+        )
+    schedule = _schedule(every) if every else None
     settings = _load(config, set_)
     section = settings.kubeflow
     if section and section.spec != "2.1" and not vertex:
@@ -121,12 +138,29 @@ def submit(
         assert section  # or it would not compile
         values = {key: _filled(pipeline, given)[key] for key in given}
         run = name or f"{settings.name} {datetime.datetime.now():%Y-%m-%d %H:%M:%S}"
+        if schedule:
+            scheduled = schedule_on_kubeflow(path, section, name or settings.name, values, schedule)
+            typer.echo(f"recurring run {scheduled}")
+            return
         if vertex:
             project, _, region = vertex.partition("/")
             started = submit_to_vertex(path, section, run, values, project, region)
         else:
             started = submit_to_kubeflow(path, section, run, values)
     typer.echo(f"run {started}")
+
+
+def _schedule(every: str) -> str | int:
+    """A cron expression, or seconds."""
+    match = _INTERVAL.fullmatch(every)
+    if match and int(match[1]):
+        return int(match[1]) * _SECONDS[match[2]]
+    if len(every.split()) != _CRON_FIELDS:
+        raise _wrong(
+            f"--every {every!r}: expected six cron fields (second minute hour day month weekday), "
+            "or an interval such as 12h"
+        )
+    return every
 
 
 def _filled(pipeline: Ir, given: dict[str, str]) -> dict[str, Any]:

@@ -126,13 +126,17 @@ class TextClassifier:
 
     def save(self, folder: str | Path) -> None:
         """Writes config.json, vocab.txt and model.weights.h5 into `folder`."""
+        self.describe(folder)
+        self.model.save_weights(Path(folder, _WEIGHTS))
+
+    def describe(self, folder: str | Path) -> None:
+        """Writes config.json and vocab.txt into `folder`: all that `save` does but the weights."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _CONFIG).write_text(self.config.model_dump_json(indent=1))
         (folder / _VOCABULARY).write_text(
             "".join(f"{token}\n" for token in self.tokenizer.vocabulary)
         )
-        self.model.save_weights(folder / _WEIGHTS)
 
     @classmethod
     def load(cls, folder: str | Path) -> "TextClassifier":
@@ -141,11 +145,19 @@ class TextClassifier:
         Raises:
             FileNotFoundError: the folder holds no classifier.
         """
-        folder = Path(folder)
-        config = ClassifierConfig(**json.loads((folder / _CONFIG).read_text()))
-        classifier = cls(config, read_vocabulary(folder / _VOCABULARY))
-        classifier.model.load_weights(folder / _WEIGHTS)
+        classifier = cls(*read_description(folder))
+        classifier.model.load_weights(Path(folder, _WEIGHTS))
         return classifier
+
+
+def read_description(folder: str | Path) -> tuple[ClassifierConfig, list[str]]:
+    """Config and vocabulary that `describe` or `save` wrote.
+
+    Raises:
+        FileNotFoundError: the folder holds no classifier.
+    """
+    config = ClassifierConfig(**json.loads(Path(folder, _CONFIG).read_text()))
+    return config, read_vocabulary(Path(folder, _VOCABULARY))
 
 
 def pad(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:

@@ -179,6 +179,49 @@ def _exit_code(summary: dict[str, Any]) -> int:
 
 
 @app.command()
+def continuous(
+    config: ConfigOption,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=1, help="Wait for further spans, looking so often; else end."
+        ),
+    ] = None,
+    again: Annotated[
+        list[int],
+        typer.Option(metavar="SPAN", help="Decide about a span once more; may be repeated."),
+    ] = [],  # noqa: B006
+    set_: SetOption = [],  # noqa: B006
+    verbose: VerboseOption = False,
+) -> None:
+    """Train on each new span of data: gate, canary, then promote or roll back.
+
+    The same command goes on where it was killed, and does nothing where no new span has come.
+
+    Exit code: 0 the newest decision is a promotion, or nothing new; 1 a component failed, or another process
+    is at work; 2 the config is wrong; 3 the newest candidate was refused or rolled back; 75 ended by SIGTERM.
+    """
+    settings = _load_runnable(config, set_)
+    if not isinstance(settings, PipelineConfig):
+        typer.echo(f"{config}: only a fine-tuning line is trained continuously", err=True)
+        raise typer.Exit(EXIT_CONFIG)
+    from pipeline.continuous.command import ContinuousError, run_continuously
+    from pipeline.continuous.step import StepFailed
+
+    try:
+        made = run_continuously(settings, lambda line: _run(line, verbose), Console(), watch, again)
+    except ContinuousError as error:
+        typer.echo(f"{config}: {error}", err=True)
+        raise typer.Exit(
+            EXIT_CONFIG if settings.data.reader.spans is None else EXIT_FAILED
+        ) from None
+    except StepFailed as error:
+        raise typer.Exit(_exit_code(error.summary)) from None
+    if made and made[-1].outcome != "promoted":
+        raise typer.Exit(EXIT_NOT_BLESSED)
+
+
+@app.command()
 def demo(set_: SetOption = [], verbose: VerboseOption = False) -> None:  # noqa: B006
     """Run the demo config, then serve the pushed model and ask it about three unseen abstracts."""
     [settings] = _lines(_load_runnable(DEMO_CONFIG, set_))

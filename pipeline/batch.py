@@ -6,7 +6,9 @@ gave which answers. It has a metadata store of its own, so that the training lin
 """
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import standard_artifacts
 
 from components.bulk_inferrer.component import BulkInferrer
 from components.prediction_writer.artifact import Format
@@ -25,7 +27,7 @@ def create_batch_pipeline(
     file_format: Format,
     pipeline_root: str,
     metadata: metadata_store_pb2.ConnectionConfig,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Builds the graph; nothing is read and nothing runs.
 
     Args:
@@ -38,9 +40,9 @@ def create_batch_pipeline(
         metadata: the MLMD store.
     """
     example_gen = create_example_gen(texts.reader, texts.folder, undivided=True)
-    importer = tfx.dsl.Importer(
+    importer = Importer(
         source_uri=str(model.path),
-        artifact_type=tfx.types.standard_artifacts.Model,
+        artifact_type=standard_artifacts.Model,
         custom_properties={"version": model.version, "sha256": model.sha256},
     ).with_id("Model")
     inferrer = BulkInferrer(
@@ -49,7 +51,7 @@ def create_batch_pipeline(
         batch_size=batch_size,
     )
     writer = PredictionWriter(inferrer.outputs["inference_result"], model.task, file_format)
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=f"{config.name}_batch",
         pipeline_root=pipeline_root,
         components=[example_gen, importer, inferrer, writer],

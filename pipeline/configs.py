@@ -18,6 +18,7 @@ from components.text_example_gen.config import TextConfig
 from components.tuner.config import TuningConfig, check_search
 from models.config import BackboneConfig, Config, Pooling, TrainingConfig
 from pipeline.beam_args import BeamArgs
+from pipeline.continuous.config import ContinuousConfig
 from pipeline.kubeflow_config import KubeflowConfig
 
 _LABELS = {"single_label": "classes", "multi_label": "several classes", "regression": "numbers"}
@@ -91,6 +92,8 @@ class ModelConfig(Config):
         pretrained: or those of a run of the pretraining line.
         backbone: or the size of an encoder that starts from random weights.
         vocabulary: path of a vocab.txt; the weights' own by default.
+        warm_start: go on from the stable pushed model, the head included, where there is one of other data
+            and of the same vocabulary and size; the above is for the first run then.
         max_length: longer texts are cut to so many ids.
         pooling: what the head sees: the tokens' mean or maximum, or [CLS].
         embedding_pooling: what the served signature `embed` gives; by default what the head sees.
@@ -100,6 +103,7 @@ class ModelConfig(Config):
     pretrained: PretrainedConfig | None = None
     backbone: BackboneConfig | None = None
     vocabulary: str | None = None
+    warm_start: bool = False
     max_length: int = pydantic.Field(default=128, ge=3, le=512)
     pooling: Pooling = "mean"
     embedding_pooling: Pooling | None = None
@@ -130,6 +134,7 @@ class PipelineConfig(Config):
         tuning: searches for settings of `training` before the model is trained; off if not given.
         model_card: what only people know of the model.
         push: how many versions are kept, and whether a new one is on trial first.
+        continuous: when a canary takes over, as new spans of data come in.
         root: folder of all runs.
         beam_args: options of the Beam runner, e.g. `--direct_running_mode=multi_processing`.
         kubeflow: how the same line runs on a cluster; a local run does not look at it.
@@ -147,6 +152,7 @@ class PipelineConfig(Config):
     serving_validation: ServingValidationConfig = ServingValidationConfig()
     model_card: ModelCardConfig = ModelCardConfig()
     push: PushConfig = PushConfig()
+    continuous: ContinuousConfig = ContinuousConfig()
     root: str = "runs"
     beam_args: BeamArgs = ()
     kubeflow: KubeflowConfig | None = None
@@ -155,6 +161,11 @@ class PipelineConfig(Config):
     def _tuning_fits_training(self) -> "PipelineConfig":
         if self.tuning:
             check_search(self.tuning, self.training)
+        if self.tuning and self.model.warm_start:
+            raise ValueError(
+                "model.warm_start does not go with tuning: the trials start from model.weights, so that what "
+                "suits them would be taken for a training that starts elsewhere"
+            )
         return self
 
     @property

@@ -28,6 +28,7 @@ from pipeline.earlier_data import create_earlier_data, earlier_channels
 from pipeline.example_gen import create_example_gen
 from pipeline.inputs import Inputs
 from pipeline.schema_gen import create_schema_gen
+from pipeline.warm_start import create_warm_start
 
 _PREPROCESSING = "components.transform.preprocessing"
 _MAKES_OR_JUDGES = {"data", "model", "mitigation", "training", "tuning", "gate"}
@@ -85,7 +86,14 @@ def create_finetune_pipeline(
     (mitigation or transform).add_upstream_nodes([validator, audit])
     settings = _trainer_settings(config, inputs, checkpoint_root)
     tuner = _tuner(config.tuning, settings, transform) if config.tuning else None
-    trainer = _trainer(settings, transform, tuner)
+    warm_start = (
+        create_warm_start(examples, serving_root, has_metadata=metadata is not None)
+        if config.model.warm_start
+        else None
+    )
+    trainer = _trainer(
+        settings, transform, tuner, warm_start.outputs["model"] if warm_start else None
+    )
     model = trainer.outputs["model"]
     baselines = TextBaselines(examples=examples, task=config.data.reader.task)
     baselines.add_upstream_node(audit)
@@ -138,6 +146,7 @@ def create_finetune_pipeline(
             *([mitigation] if mitigation else []),
             transform,
             *([tuner] if tuner else []),
+            *([warm_start] if warm_start else []),
             trainer,
             baselines,
             baseline,
@@ -198,6 +207,7 @@ def _trainer_settings(
         weights=inputs.weights,
         weights_hash=inputs.weights_hash,
         backbone=config.model.backbone,
+        warm_start=config.model.warm_start,
         training=config.training,
         checkpoints=checkpoint_root,
     )
@@ -220,8 +230,10 @@ def _trainer(
     settings: TrainerSettings,
     transform: tfx.components.Transform,
     tuner: tfx.components.Tuner | None,
+    base_model: Channel | None,
 ) -> tfx.components.Trainer:
     return tfx.components.Trainer(
+        base_model=base_model,
         run_fn="components.trainer.run_fn.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],

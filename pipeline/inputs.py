@@ -267,6 +267,8 @@ def example_features(data: DataConfig) -> tuple[dict[str, FeatureKind], list[str
         del features["label"]
     if data.reader.has_pairs:
         features["text_pair"] = "bytes"
+    if data.reader.spans:
+        features["span"] = "bytes"
     return features, optional
 
 

@@ -27,11 +27,13 @@ def lineage_text(run: str, root: Path) -> str:
         f"run         {summary['run_id']} of {summary['pipeline']}: {summary['status']}",
         f"config      {hashes['config'][:16]}  {path.parent / 'config.json'}",
         f"data        {hashes['data']}  {inputs['data']}",
+        *_spans(summary),
         f"schema      {Path(inputs['schema']).parent.name}  {inputs['schema']}",
         f"vocabulary  {inputs['vocabulary_hash']}  {inputs['vocabulary']}",
         f"weights     {inputs['weights_hash']}  {inputs['weights']}"
         if inputs["weights"]
         else "weights     random, from training.seed",
+        *_warm_start(summary),
         *_tuned(summary),
         f"pushed      version {pushed['version']}  {pushed['path']}"
         if pushed
@@ -44,6 +46,22 @@ def lineage_text(run: str, root: Path) -> str:
         lines += [f"  {name:<32} {state:<7} {uri}" for uri in uris]
     lines.append("environment " + ", ".join(f"{k} {v}" for k, v in summary["environment"].items()))
     return "\n".join(lines)
+
+
+def _spans(summary: dict[str, Any]) -> list[str]:
+    spans = summary.get("spans")
+    return [f"spans       {', '.join(map(str, spans))}"] if spans else []
+
+
+def _warm_start(summary: dict[str, Any]) -> list[str]:
+    """The pushed model that the training went on from, or why it did not."""
+    found = summary.get("warm_start") or {}
+    if found.get("model"):
+        classes = [
+            f"{name}: {', '.join(found[name])}" for name in ("new", "vanished") if found[name]
+        ]
+        return [f"warm start  {found['model']}" + (f"  ({'; '.join(classes)})" if classes else "")]
+    return [f"warm start  no: {found['reason']}"] if found.get("reason") else []
 
 
 def _tuned(summary: dict[str, Any]) -> list[str]:

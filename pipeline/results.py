@@ -12,6 +12,7 @@ from components.data_audit.report import Audit
 from components.data_validator.drift import Drift
 from components.evaluator import names
 from components.evaluator.verdict import Verdict
+from components.example_gen.driver import SPANS_PROPERTY
 from components.example_gen.quarantine import read_counts
 from components.language_model_evaluator.executor import EVALUATION_FILE
 from components.pretrain_example_gen import shards
@@ -52,6 +53,19 @@ def drift(runs: list[NodeRun]) -> dict[str, Any] | None:
     uri = _uri(runs, "anomalies")
     found = Drift.read(uri) if uri else None
     return found.model_dump(mode="json") if found else None
+
+
+def spans(runs: list[NodeRun]) -> list[int] | None:
+    """Numbers of the spans that were read, None if the data has none."""
+    artifact = next((r.outputs["examples"][0] for r in runs if "examples" in r.outputs), None)
+    found = artifact.custom_properties[SPANS_PROPERTY].string_value if artifact else ""
+    return [int(number) for number in found.split()] or None
+
+
+def warm_start(runs: list[NodeRun]) -> dict[str, Any] | None:
+    """What the training started from (models.warm_start.WarmStart), None if no classifier was trained."""
+    uri = _uri(runs, "model")
+    return _json(uri, METRICS_FILE).get("warm_start") if uri else None
 
 
 def text_statistics(runs: list[NodeRun]) -> dict[str, float] | None:

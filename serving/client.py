@@ -88,6 +88,7 @@ class Client:
         transport: "grpc" or "rest".
         deadline_seconds: of one request, its retries included.
         batch_size: texts a request.
+        version_label: which version is asked, such as "canary"; the server's newest by default.
     """
 
     def __init__(
@@ -97,15 +98,16 @@ class Client:
         transport: Literal["grpc", "rest"] = "grpc",
         deadline_seconds: float = 60.0,
         batch_size: int = _BATCH,
+        version_label: str | None = None,
     ):
-        kinds: dict[str, Callable[[str, str, float], Transport]]
+        kinds: dict[str, Callable[[str, str, float, str | None], Transport]]
         kinds = {"grpc": GrpcTransport, "rest": RestTransport}
         if transport not in kinds:
             raise ValueError(f"transport: {transport!r} is neither 'grpc' nor 'rest'")
         if batch_size < 1:
             raise ValueError(f"batch_size: {batch_size} is less than 1")
         self._batch_size = batch_size
-        self._transport = kinds[transport](target, model_name, deadline_seconds)
+        self._transport = kinds[transport](target, model_name, deadline_seconds, version_label)
 
     def __enter__(self) -> "Client":
         return self

@@ -50,15 +50,22 @@ class GrpcTransport:
         target: "HOST:PORT".
         model_name: the model's name on the server.
         deadline_seconds: of one request, its retries included.
+        version_label: of the version that is asked; the server's newest by default.
     """
 
-    def __init__(self, target: str, model_name: str, deadline_seconds: float):
+    def __init__(
+        self,
+        target: str,
+        model_name: str,
+        deadline_seconds: float,
+        version_label: str | None = None,
+    ):
         # Imported here, and not above: they load TensorFlow, which REST does without.
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
         self._tf, self._predict_pb2 = tf, predict_pb2
-        self._target, self._model_name = target, model_name
+        self._target, self._model_name, self._version_label = target, model_name, version_label
         self._deadline_seconds = deadline_seconds
         self._channel = grpc.insecure_channel(
             target,
@@ -75,6 +82,8 @@ class GrpcTransport:
         """See Transport.ask."""
         request = self._predict_pb2.PredictRequest()
         request.model_spec.name = self._model_name
+        if self._version_label is not None:
+            request.model_spec.version_label = self._version_label
         request.model_spec.signature_name = signature_name
         for name, values in inputs.items():
             tensor = values if isinstance(values, np.ndarray) else np.array(values, object)
@@ -111,11 +120,19 @@ class RestTransport:
         target: "HOST:PORT" or "http://HOST:PORT".
         model_name: the model's name on the server.
         deadline_seconds: of one request, its retries included.
+        version_label: of the version that is asked; the server's newest by default.
     """
 
-    def __init__(self, target: str, model_name: str, deadline_seconds: float):
+    def __init__(
+        self,
+        target: str,
+        model_name: str,
+        deadline_seconds: float,
+        version_label: str | None = None,
+    ):
         base = target if "://" in target else f"http://{target}"
-        self._model_url = f"{base.rstrip('/')}/v1/models/{model_name}"
+        label = f"/labels/{version_label}" if version_label is not None else ""
+        self._model_url = f"{base.rstrip('/')}/v1/models/{model_name}{label}"
         self._deadline_seconds = deadline_seconds
         # A transport of its own: no proxy of the environment.
         self._client = httpx.Client(transport=httpx.HTTPTransport())

@@ -17,7 +17,8 @@ class ValidationConfig(Config):
             (L∞ distance of the two distributions), beyond what chance explains: two standard errors of
             the difference of two shares of a half are allowed on top. Of labels that are numbers the means
             may differ so much, in standard deviations of the train split, with two standard errors on top.
-        max_drift: the same against an earlier train split, for label and length band.
+        max_drift: the same against an earlier train split, for label and length band; of a window of several
+            spans also for its newest span alone.
         baseline_statistics: folder of an earlier run's StatisticsGen artifact to measure drift against,
             without an allowance for chance; drift against it stops the line.
         drift: whether drift against the data of the last blessed model warns or stops the line.

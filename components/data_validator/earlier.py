@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.dsl.components.common.resolver import ResolverStrategy
 
+from components.run_outputs import run_outputs
+
 CURRENT, STATISTICS, ANOMALIES, BLESSING = "current", "statistics", "anomalies", "model_blessing"
-_RUN = "pipeline_run"
-_OUTPUTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT)
 
 
 class LatestBlessedDataStrategy(ResolverStrategy):
@@ -39,7 +38,7 @@ class LatestBlessedDataStrategy(ResolverStrategy):
         for blessing in newest_first:
             if blessing.get_int_custom_property("blessed") != 1:
                 continue
-            of_run = _run_outputs(store, blessing.id)
+            of_run = run_outputs(store, blessing.id)
             found = {
                 key: [artifacts[i] for i in of_run.get(key, ()) if i in artifacts]
                 for key, artifacts in known.items()
@@ -48,21 +47,3 @@ class LatestBlessedDataStrategy(ResolverStrategy):
                 chosen = {key: artifacts[:1] for key, artifacts in found.items()}
                 return {**chosen, BLESSING: [blessing], CURRENT: input_dict[CURRENT]}
         return {STATISTICS: [], ANOMALIES: [], BLESSING: [], CURRENT: input_dict[CURRENT]}
-
-
-def _run_outputs(store: Any, artifact_id: int) -> dict[str, list[int]]:
-    """Ids of all artifacts, by output key, of the latest run that gave an artifact."""
-    executions = [
-        event.execution_id
-        for event in store.get_events_by_artifact_ids([artifact_id])
-        if event.type in _OUTPUTS
-    ]
-    if not executions:
-        return {}
-    run = next(c for c in store.get_contexts_by_execution(max(executions)) if c.type == _RUN)
-    ids = [execution.id for execution in store.get_executions_by_context(run.id)]
-    outputs: dict[str, list[int]] = {}
-    for event in store.get_events_by_execution_ids(ids):
-        if event.type in _OUTPUTS:
-            outputs.setdefault(event.path.steps[0].key, []).append(event.artifact_id)
-    return outputs

@@ -22,8 +22,10 @@ from components.data_validator.drift import (
     profile_changes,
     text_profile,
 )
+from components.data_validator.newest_span import newest_span_changes
 from components.data_validator.schema import label_task
 from components.data_validator.shares import chance, mean_chance, numbers, shares, shift
+from components.example_gen.driver import SPANS_PROPERTY
 from components.example_gen.quarantine import Counts, read_counts, rejected_lines
 
 _TOP_REASONS = 5
@@ -117,6 +119,9 @@ def _drift(
         return Drift(compared_with=None, profile=profile, changes=(), warnings=(NOTHING_EARLIER,))
     statistics = stats_artifact_utils.load_statistics(earlier, "train").proto()
     changes = distribution_changes(train, statistics, config.max_drift)
+    spans = examples[0].get_string_custom_property(SPANS_PROPERTY).split() if examples else []
+    if len(spans) > 1:
+        changes += newest_span_changes(files, spans[-1], statistics, config.max_drift)
     before = [Drift.read(artifact.uri) for artifact in input_dict.get("earlier_anomalies", ())]
     if profile and before and before[0] and before[0].profile:
         changes += profile_changes(profile, before[0].profile, config)

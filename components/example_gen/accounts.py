@@ -4,6 +4,7 @@ import collections
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
@@ -40,6 +41,7 @@ def write_accounts(
     kept: Mapping[str, beam.PCollection],
     rejected: beam.PCollection[tuple[str, str]],
     uri: str,
+    filtered: Mapping[str, beam.PCollection] = MappingProxyType({}),
 ) -> None:
     """Fills a Quarantine artifact.
 
@@ -50,6 +52,7 @@ def write_accounts(
         kept: what is written, by split.
         rejected: reason and JSON line (Rejected.to_json) of each quarantined row.
         uri: of the artifact.
+        filtered: what was read and then left out, by reason.
     """
     _ = (
         rejected
@@ -63,6 +66,9 @@ def write_accounts(
     tallies = [
         rows | f"TallyKept[{split}]" >> beam.ParDo(_Tally(functools.partial(_kept, split)))
         for split, rows in kept.items()
+    ] + [
+        rows | f"TallyFiltered[{why}]" >> beam.ParDo(_Tally(functools.partial(_filtered, why)))
+        for why, rows in filtered.items()
     ]
     tallies.append(rejected | "TallyRejected" >> beam.ParDo(_Tally(_quarantined)))
     _ = (
@@ -80,6 +86,10 @@ def _read(_: Any) -> tuple[str, str]:
 
 def _kept(split: str, _: Any) -> tuple[str, str]:
     return "kept_by_split", split
+
+
+def _filtered(reason: str, _: Any) -> tuple[str, str]:
+    return "filtered_by_reason", reason
 
 
 def _quarantined(row: tuple[str, str]) -> tuple[str, str]:

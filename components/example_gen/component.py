@@ -10,7 +10,8 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import channel, component_spec, standard_artifacts, standard_component_specs
 
 from components.example_gen.config import ExampleGenConfig
-from components.example_gen.executor import QUARANTINE_KEY, READER_CONFIG_KEY, UNDIVIDED_KEY
+from components.example_gen.driver import READER_CONFIG_KEY, Driver
+from components.example_gen.executor import QUARANTINE_KEY, UNDIVIDED_KEY
 from components.example_gen.quarantine import Quarantine
 from components.fingerprint import code_fingerprint
 
@@ -50,6 +51,7 @@ class ExampleGen(FileBasedExampleGen):
     """
 
     SPEC_CLASS = ExampleGenSpec
+    DRIVER_CLASS = Driver
 
     def __init__(
         self,
@@ -63,7 +65,8 @@ class ExampleGen(FileBasedExampleGen):
         Args:
             input_base: the folder that `config.pattern` is relative to.
             config: settings of the reader.
-            range_config: which span to read where the pattern has one; the latest by default.
+            range_config: which one span to read where the pattern has spans and the settings have no
+                window of them; the latest by default.
             undivided: one split, `all`, of examples without labels that say where they came from.
 
         Raises:

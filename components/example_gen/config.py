@@ -59,19 +59,60 @@ class SplitConfig(Config):
         return ["train", "eval"] if self.test == 0 else ["train", "eval", "test"]
 
 
+class WindowConfig(Config):
+    """Which spans of data are read together.
+
+    A record's split follows from its key alone, so it is the same in every window. A key that several spans
+    have counts as its newest span's record; the older ones are filtered as `superseded`.
+
+    Attributes:
+        window: so many of the newest spans that there are; a missing number does not make it smaller.
+        last: up to this span, the newest by default.
+        skip: spans that are left out, as if they were not there.
+    """
+
+    window: int = pydantic.Field(1, ge=1)
+    last: int | None = pydantic.Field(None, ge=0)
+    skip: tuple[int, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _last_is_not_skipped(self) -> "WindowConfig":
+        if self.last in self.skip:
+            raise ValueError(f"last is {self.last}, which skip leaves out")
+        return self
+
+
 class ExampleGenConfig(Config):
     """Settings of any ExampleGen.
 
     Attributes:
         pattern: which files under the input folder, with TFX's `{SPAN}`, `{VERSION}`, `{YYYY}`,
             `{MM}`, `{DD}` placeholders if wanted.
+        spans: how many spans are read where the pattern has such placeholders; without it the newest
+            alone. The examples then have a feature `span`.
         splits: how records are divided.
         max_text_bytes: a longer text (UTF-8) is quarantined.
     """
 
     pattern: str = "*"
+    spans: WindowConfig | None = None
     splits: SplitConfig = SplitConfig(test=0.1)
     max_text_bytes: int = pydantic.Field(1_000_000, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _spans_fit(self) -> "ExampleGenConfig":
+        if self.spans is None:
+            return self
+        if not any(name in self.pattern for name in ("{SPAN", "{YYYY}")):
+            raise ValueError(
+                f"spans need a pattern with {{SPAN}} or {{YYYY}}, {{MM}} and {{DD}}, found {self.pattern!r}"
+            )
+        if self.splits.group_near_duplicates:
+            raise ValueError(
+                "splits.group_near_duplicates does not go with spans: a record's split would depend on what "
+                "else is in the window, so that what one run has trained on could be the next one's test"
+            )
+        return self
 
     def files(self) -> list[str]:
         """Paths of files these settings name; their content is part of the cache key."""

@@ -2,6 +2,7 @@
 
 import abc
 import collections
+import dataclasses
 import operator
 import os
 from collections.abc import Iterator
@@ -10,20 +11,19 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from tfx import types
 from tfx.components.util import examples_utils
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.beam_executor import BeamExecutor
 from components.example_gen import undivided
 from components.example_gen.accounts import READ, Totals, write_accounts
 from components.example_gen.config import ExampleGenConfig, SplitConfig
+from components.example_gen.driver import READER_CONFIG_KEY, SPANS_PROPERTY
 from components.example_gen.files import GZIP_ERRORS, gzip_damage
 from components.example_gen.grouping import representatives, sketch_batch
+from components.example_gen.input_files import InputFile, find_input_files
 from components.example_gen.records import (
     Filtered,
-    InputError,
     Outcome,
     Reader,
     Record,
@@ -31,9 +31,9 @@ from components.example_gen.records import (
     serialize,
 )
 from components.example_gen.splits import assign_split, check_key
+from components.example_gen.superseded import SUPERSEDED, part_superseded
 
 QUARANTINE_KEY = "quarantine"
-READER_CONFIG_KEY = "reader_config"
 UNDIVIDED_KEY = "undivided"
 _ADMITTED = "admitted"
 _REJECTED = "rejected"
@@ -46,7 +46,7 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
 
     Nothing groups or shuffles records: they stream from the reader into the output files, so memory
     depends neither on the size nor on the number of the input files. Only `group_near_duplicates` must see
-    all texts before the first record finds its split.
+    all texts, and a window of several spans all keys, before the first record finds its split.
 
     With the property `undivided`, all examples are one split, `all`: what a model is to be asked. They hold
     no labels and none of the settings' features, but also `source`, the file's path in the input folder, and
@@ -63,20 +63,21 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads every file that matches the input pattern the driver resolved.
+        """Reads every file that matches the input patterns the driver resolved.
 
-        Bad rows are quarantined, never an error.
+        Where no driver was called (Kubeflow Pipelines calls none), spans are resolved here. Bad rows are
+        quarantined, never an error.
 
         Raises:
             InputError: no file matches, or the settings do not fit the files.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        paths = _matching_files(
-            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY]
-        )
         reader, config = self.make_reader(exec_properties[READER_CONFIG_KEY])
-        reader.check(paths)
+        files = find_input_files(
+            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config.spans
+        )
+        reader.check([file.path for file in files])
 
         is_undivided = bool(exec_properties.get(UNDIVIDED_KEY))
         names = [undivided.SPLIT] if is_undivided else config.splits.names
@@ -85,41 +86,55 @@ class ExampleGenExecutor(BeamExecutor, abc.ABC):
         )
         examples.split_names = artifact_utils.encode_split_names(names)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        spans = list(dict.fromkeys(file.span for file in files if file.span is not None))
+        if spans:
+            examples.set_string_custom_property(SPANS_PROPERTY, " ".join(map(str, spans)))
         rejects_uri = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
 
         with self._make_beam_pipeline() as pipeline:
             outcomes = (
                 pipeline
-                | "Files" >> beam.Create(paths)
+                | "Files" >> beam.Create(files)
                 | "Read"
                 >> beam.ParDo(_ReadFile(reader, config, input_base, is_undivided)).with_outputs(
                     _REJECTED, _COUNTS, main=_ADMITTED
                 )
             )
-            admitted = outcomes[_ADMITTED]
+            kept, superseded = outcomes[_ADMITTED], None
+            if len(spans) > 1:
+                kept, superseded = part_superseded(kept)
             if is_undivided:
-                splits = {undivided.SPLIT: admitted | beam.Map(operator.attrgetter("example"))}
+                splits = {undivided.SPLIT: kept | beam.Map(operator.attrgetter("example"))}
             else:
-                splits = _divide(admitted, config.splits)
+                splits = _divide(kept, config.splits)
             for name in names:
                 prefix = os.path.join(artifact_utils.get_split_uri([examples], name), "examples")
                 _ = splits[name] | f"Write[{name}]" >> beam.io.WriteToTFRecord(
                     prefix, file_name_suffix=".gz"
                 )
-            kept = {name: splits[name] for name in names}
-            write_accounts(outcomes[_COUNTS], kept, outcomes[_REJECTED], rejects_uri)
+            write_accounts(
+                outcomes[_COUNTS],
+                {name: splits[name] for name in names},
+                outcomes[_REJECTED],
+                rejects_uri,
+                filtered={SUPERSEDED: superseded} if superseded else {},
+            )
 
 
 class _Admitted(NamedTuple):
-    """A usable record: its group, which decides its split, its text or texts and its serialized example."""
+    """A usable record: its key, its span (0 where there are none), its group, which decides its split, its
+    text or texts and its serialized example.
+    """
 
+    key: str
+    span: int
     group: str
     text: str
     example: bytes
 
 
 class _ReadFile(beam.DoFn):
-    """Path -> _Admitted, (reason, JSON line) of rejected, Totals of a file."""
+    """InputFile -> _Admitted, (reason, JSON line) of rejected, Totals of a file."""
 
     def __init__(
         self, reader: Reader, config: ExampleGenConfig, input_base: str, is_undivided: bool
@@ -129,17 +144,17 @@ class _ReadFile(beam.DoFn):
         self._input_base = input_base
         self._is_undivided = is_undivided
 
-    def process(self, path: str) -> Iterator[Any]:
-        source = os.path.relpath(path, self._input_base)
+    def process(self, file: InputFile) -> Iterator[Any]:
+        source = os.path.relpath(file.path, self._input_base)
         counts: Totals = collections.Counter()
-        for outcome in self._outcomes(path):
+        for outcome in self._outcomes(file.path):
             counts[READ] += 1
             if isinstance(outcome, Filtered):
                 counts["filtered_by_reason", outcome.reason] += 1
                 continue
             if isinstance(outcome, Record) and self._is_undivided:
                 outcome = undivided.unlabelled(outcome, source)
-            admitted = self._admit(outcome) if isinstance(outcome, Record) else outcome
+            admitted = self._admit(outcome, file.span) if isinstance(outcome, Record) else outcome
             if isinstance(admitted, Rejected):
                 row = (admitted.reason, admitted.to_json(source))
                 yield beam.pvalue.TaggedOutput(_REJECTED, row)
@@ -157,8 +172,11 @@ class _ReadFile(beam.DoFn):
         except GZIP_ERRORS as error:
             yield Rejected(position, *gzip_damage(error))
 
-    def _admit(self, record: Record) -> _Admitted | Rejected:
+    def _admit(self, record: Record, span: int | None) -> _Admitted | Rejected:
         """The record as it will be written, or why it can't be used."""
+        if span is not None:
+            features = {**record.features, "span": [str(span)]}
+            record = dataclasses.replace(record, features=features)
 
         def rejected(reason: str, detail: str) -> Rejected:
             return Rejected(record.position, reason, f"key {record.key}: {detail}", record.text)
@@ -184,7 +202,7 @@ class _ReadFile(beam.DoFn):
             check_key(group, self._config.splits)
         except ValueError as error:
             return rejected("bad_key", str(error))
-        return _Admitted(group, "\n".join(record.texts), example)
+        return _Admitted(record.key, span or 0, group, "\n".join(record.texts), example)
 
 
 class _Divide(beam.DoFn):
@@ -196,18 +214,6 @@ class _Divide(beam.DoFn):
     def process(self, admitted: _Admitted, joined: dict[str, str]) -> Iterator[Any]:
         group = joined.get(admitted.group, admitted.group)
         yield beam.pvalue.TaggedOutput(assign_split(group, self._config), admitted.example)
-
-
-def _matching_files(input_base: str, input_config: str) -> list[str]:
-    """Files of the (one) input pattern, sorted, so that examples always come in the same order."""
-    pattern = proto_utils.json_to_proto(input_config, example_gen_pb2.Input()).splits[0].pattern
-    found = sorted(fileio.glob(os.path.join(input_base, pattern)))
-    paths = [path for path in found if not fileio.isdir(path)]
-    if not paths:
-        raise InputError(
-            f"no file matches {pattern!r} in {input_base}: correct the input folder or `pattern`"
-        )
-    return paths
 
 
 def _group(record: Record, config: SplitConfig) -> str:

@@ -107,6 +107,8 @@ def architecture(facts: Facts) -> str:
         if facts.origin.weights
         else "trained from random weights"
     )
+    if (facts.trained.get("warm_start") or {}).get("model"):
+        start += " at first, and on from an earlier pushed model since"
     return (
         f"BERT encoder with {size.num_layers} layers of width {size.hidden_dim} and {size.num_heads} heads, "
         f"{facts.model.pooling} pooling and a linear head, {start}"

@@ -16,7 +16,7 @@ class PushedBaselineSpec(ComponentSpec):
         "base_directory": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
-    INPUTS = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
+    INPUTS = {"candidate": ChannelParameter(type=standard_artifacts.Model, optional=True)}
     OUTPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
 
 
@@ -31,14 +31,14 @@ class PushedBaseline(base_component.BaseComponent):
     must not be cached: what is pushed changes, and its inputs do not tell.
 
     Args:
-        candidate: the model that will be compared.
+        candidate: the model that will be compared; None where there is none yet.
         base_directory: the Pusher's.
     """
 
     SPEC_CLASS = PushedBaselineSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, candidate: types.BaseChannel, base_directory: str):
+    def __init__(self, candidate: types.BaseChannel | None, base_directory: str):
         super().__init__(
             PushedBaselineSpec(
                 candidate=candidate,

@@ -2,6 +2,7 @@
 
 import filecmp
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,30 +28,30 @@ class Executor(base_executor.BaseExecutor):
         """Copies the version that is stable, or was last before it, and is not the candidate.
 
         Args:
-            input_dict: `candidate`, one Model.
+            input_dict: `candidate`, one Model, or nothing.
             output_dict: `model`, which gets the copy, and its version as the property `pushed_version`;
                 nothing if there is none.
             exec_properties: `base_directory`, the Pusher's.
         """
-        candidate = artifact_utils.get_single_instance(input_dict["candidate"])
+        candidates = input_dict.get("candidate") or []
         model = artifact_utils.get_single_instance(output_dict["model"])
         version = latest_other(
             Store(exec_properties["base_directory"]),
-            Path(path_utils.serving_model_path(candidate.uri)),
+            [Path(path_utils.serving_model_path(candidate.uri)) for candidate in candidates],
         )
         if version:
             shutil.copytree(version, path_utils.serving_model_dir(model.uri), dirs_exist_ok=True)
             model.set_string_custom_property(VERSION_PROPERTY, version.name)
 
 
-def latest_other(store: Store, candidate: Path) -> Path | None:
-    """The folder of the latest stable version that does not hold the candidate's files.
+def latest_other(store: Store, candidates: Sequence[Path]) -> Path | None:
+    """The folder of the latest stable version that does not hold a candidate's files.
 
     What was rolled back, or is still on trial, is nothing to be measured by.
     """
     for version in reversed(store.state().stables):
         folder = Path(store.path(version))
-        if not holds(folder, candidate):
+        if not any(holds(folder, candidate) for candidate in candidates):
             return folder
     return None
 

@@ -7,7 +7,7 @@ import pydantic
 from components.example_gen.config import ExampleGenConfig
 from models.config import TaskName
 
-_OWN_FEATURES = frozenset({"key", "text", "text_pair", "label", "length_band"})
+_OWN_FEATURES = frozenset({"key", "text", "text_pair", "label", "length_band", "span"})
 _TASKS: dict[str, TaskName] = {
     "class": "single_label",
     "classes": "multi_label",
@@ -62,6 +62,10 @@ class TextConfig(ExampleGenConfig):
             raise ValueError(f"splits.group_column {group!r} is none of columns: add it there")
         if self.splits.test_rule is not None and self.key_column is None and group is None:
             raise ValueError("splits.test_rule needs a key_column with integers")
+        if self.spans is not None and self.key_column is None:
+            raise ValueError(
+                "spans need a key_column: without it a row of one span cannot be told from another's"
+            )
         taken = sorted(_OWN_FEATURES & set(self.columns))
         if taken:
             raise ValueError(f"columns may not hold {taken}: every example has features so named")

@@ -17,6 +17,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.fingerprint import code_fingerprint
 from components.trainer.runs import (
     METRICS_FILE,
+    base_model,
     data_files,
     listeners,
     run_key,
@@ -47,16 +48,22 @@ from models.tasks import task_of
 from models.telemetry.flops import flops_per_token
 from models.tokenizer import SEP, read_vocabulary
 from models.training import fit
+from models.warm_start import WarmStart, WarmStartError, start_from
 
 logger = logging.getLogger("sciformer.trainer")
 
 CLASSIFIER_FOLDER = "classifier"
+DESCRIPTION_FOLDER = (
+    "assets.extra/classifier"  # of a SavedModel; TensorFlow Serving leaves it alone
+)
+NOTHING_PUSHED = "no model of other data has been pushed yet"
 
 
 class TrainerSettings(Config):
     """The Trainer's custom_config, which is also its cache key.
 
-    Exactly one of `weights` and `backbone` is set.
+    Exactly one of `weights` and `backbone` is set. With `warm_start` they are what the training starts from
+    if there is no pushed model that fits.
     """
 
     vocabulary: str
@@ -69,6 +76,7 @@ class TrainerSettings(Config):
     weights: str | None = None
     weights_hash: str | None = None
     backbone: BackboneConfig | None = None
+    warm_start: bool = False
     training: TrainingConfig
     checkpoints: str
     code_fingerprint: str = pydantic.Field(default_factory=lambda: code_fingerprint(__name__))
@@ -79,13 +87,14 @@ def run_fn(fn_args: FnArgs) -> None:
 
     The artifact holds `Format-Serving/` (the SavedModel with what `components.trainer.serving_files` writes),
     `classifier/` (config, vocabulary and weights of the Keras model) and `training_metrics.json` (every
-    epoch's means); the model run has `history.json`.
+    epoch's means, and a WarmStart); the model run has `history.json`.
 
     While it trains it keeps checkpoints in a folder named after the settings and the data, so that a run of
     the same that was killed goes on; in the end the folder is removed.
 
     Args:
-        fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`.
+        fn_args: paths from TFX; `custom_config` is a dump of `TrainerSettings`, `base_model` the SavedModel
+            to start from, if there is one.
 
     Raises:
         Preempted: SIGTERM came; the same run goes on from the checkpoint it names.
@@ -95,7 +104,7 @@ def run_fn(fn_args: FnArgs) -> None:
     splits = Splits.read(fn_args, settings.task)
     folder = Path(fn_args.model_run_dir)
     checkpoints = Path(settings.checkpoints, run_key(settings, fn_args))
-    classifier, history = train_classifier(
+    classifier, history, started = train_classifier(
         settings,
         splits,
         strategy,
@@ -110,12 +119,14 @@ def run_fn(fn_args: FnArgs) -> None:
             folder,
             checkpoints,
         ),
+        base_model(fn_args),
     )
     if not is_chief(strategy):
         return
     model_folder = Path(fn_args.serving_model_dir).parent
     classifier.save(model_folder / CLASSIFIER_FOLDER)
     metrics = training_metrics(history, len(splits.train), len(splits.train.token_ids))
+    metrics["warm_start"] = started.model_dump(mode="json")
     (model_folder / METRICS_FILE).write_text(json.dumps(metrics, indent=1))
     # Loaded anew: in float32, and with variables of no strategy.
     exported = TextClassifier.load(model_folder / CLASSIFIER_FOLDER)
@@ -195,7 +206,8 @@ def train_classifier(
     folder: Path,
     checkpoints: Path | None = None,
     listeners: Sequence[Listener] = (),
-) -> tuple[TextClassifier, History]:
+    base: str | None = None,
+) -> tuple[TextClassifier, History, WarmStart]:
     """Builds a classifier as the settings say and trains it.
 
     Args:
@@ -205,11 +217,16 @@ def train_classifier(
         folder: gets `history.json`.
         checkpoints: see `models.training.fit`.
         listeners: see there.
+        base: SavedModel to start from.
+
+    Returns:
+        The classifier, the course of its training, and what it started from.
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), precision(training.precision):
         classifier = _build_classifier(settings, splits)
+        started = _start(classifier, settings, base)
     if settings.task == "single_label":
         splits.train.label_counts(len(splits.classes))  # refuses labels that are no class
     logger.info("%d training examples, %d tokens", len(splits.train), len(splits.train.token_ids))
@@ -224,7 +241,22 @@ def train_classifier(
         checkpoints,
         listeners,
     )
-    return classifier, history
+    return classifier, history, started
+
+
+def _start(classifier: TextClassifier, settings: TrainerSettings, base: str | None) -> WarmStart:
+    """Takes over a pushed model's weights, if that is asked for and there are any that fit."""
+    if not settings.warm_start:
+        return WarmStart()
+    if base is None:
+        return WarmStart(reason=NOTHING_PUSHED)
+    try:
+        started = start_from(classifier, base, Path(base, DESCRIPTION_FOLDER))
+    except WarmStartError as error:
+        logger.warning("no warm start from %s: %s", base, error)
+        return WarmStart(reason=f"not from {base}: {error}")
+    logger.info("warm start from %s", base)
+    return started
 
 
 def _build_classifier(settings: TrainerSettings, splits: Splits) -> TextClassifier:
@@ -278,6 +310,7 @@ def _export(
         return _label(transformed, config) | {TOKEN_IDS: tf.sparse.to_dense(transformed[TOKEN_IDS])}
 
     export_classifier(classifier, folder, {"transform_features": transform_features}, [transform])
+    classifier.describe(Path(folder, DESCRIPTION_FOLDER))
 
 
 def _label(transformed: dict[str, Any], config: ClassifierConfig) -> dict[str, tf.Tensor]:

@@ -29,13 +29,25 @@ def data_files(patterns: Sequence[str]) -> list[str]:
     return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
 
+def base_model(fn_args: FnArgs) -> str | None:
+    """The SavedModel to start from; None if TFX gave none, or an empty artifact."""
+    folder = fn_args.base_model
+    return folder if folder and tf.io.gfile.exists(f"{folder}/saved_model.pb") else None
+
+
 def run_key(settings: Config, fn_args: FnArgs) -> str:
-    """Equal for two runs of the same settings and data: the second may go on where the first was killed."""
+    """Equal for two runs of the same settings, data and base model: the second may go on where the first was
+    killed.
+    """
     files = data_files([*fn_args.train_files, *fn_args.eval_files])
     what = [
         settings.model_dump_json(),
         *(f"{file} {tf.io.gfile.stat(file).length}" for file in files),
     ]
+    if base := base_model(fn_args):
+        # TensorFlow's index of variables holds a checksum of each.
+        with tf.io.gfile.GFile(f"{base}/variables/variables.index", "rb") as file:
+            what.append(hashlib.sha256(file.read()).hexdigest())
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
 
 

@@ -147,7 +147,7 @@ class Search(BaseTuner):
     def _train(self, values: dict[str, Any], folder: Path) -> History:
         training = apply_values(self._settings.trainer.training, values)
         steps = len(train_plan(self._splits.train, training))
-        _, history = train_classifier(
+        _, history, _ = train_classifier(
             self._settings.trainer.model_copy(update={"training": training}),
             self._splits,
             self._strategy,

@@ -270,3 +270,22 @@ def test_every_line_of_our_configs_compiles(config, monkeypatch):
     assert there == before
     json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
     assert str(ROOT) not in json.dumps(job)
+
+
+@pytest.mark.parametrize("version", SPECS)
+def test_a_window_and_a_warm_start_are_found_anew_by_each_run(finetune_config, version):
+    """No driver, which would know one span only; the training gets the stable model that is pushed."""
+    line = finetune_config(spec=version).model_dump()
+    line["data"]["text"] |= {"pattern": "{SPAN}/*.csv", "spans": {"window": 3}}
+    line["model"] |= {"warm_start": True}
+    job, _ = compile_line(PipelineConfig.model_validate(line))
+    spec = job["pipelineSpec"]
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    assert "lifecycle" not in container(spec, "TextExampleGen")
+    for step in ("TextExampleGen", "WarmStart", "Baseline"):
+        assert "cachingOptions" not in tasks(spec)[step]
+    assert tasks(spec)["Trainer"]["cachingOptions"] == {"enableCache": True}
+    base = tasks(spec)["Trainer"]["inputs"]["artifacts"]["base_model"]["taskOutputArtifact"]
+    assert base == {"producerTask": "WarmStart", "outputArtifactKey": "model"}
+    assert "artifacts" not in tasks(spec)["WarmStart"].get("inputs", {})
+    assert '"spans":{"window":3' in json.dumps(spec).replace(" ", "").replace("\\", "")

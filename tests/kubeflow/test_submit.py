@@ -23,7 +23,8 @@ def api(serve_json):
 
     def post(path: str, body: dict) -> dict:
         requests.append(("POST", path, body))
-        name = "experiment_id" if "experiments" in path else "run_id"
+        kinds = {"experiments": "experiment_id", "recurringruns": "recurring_run_id"}
+        name = kinds.get(path.rpartition("/")[2], "run_id")
         return {name: f"the-{name}", "display_name": body["display_name"]}
 
     return serve_json(get, post), requests
@@ -63,6 +64,39 @@ def test_an_unknown_parameter_is_refused_before_anything_is_sent(api, config_fil
     result = CliRunner().invoke(app, ["submit", "-c", str(config_file), "-p", "epochs=9"])
     assert result.exit_code == 2
     assert "the pipeline has no parameter epochs; there is data, training_epochs" in result.output
+    assert api[1] == []
+
+
+@pytest.mark.parametrize(
+    ("every", "trigger"),
+    [
+        ("0 0 6 * * *", {"cron_schedule": {"cron": "0 0 6 * * *"}}),
+        ("12h", {"periodic_schedule": {"interval_second": "43200"}}),
+    ],
+)
+def test_runs_are_scheduled(api, config_file, every, trigger):
+    command = ["submit", "-c", str(config_file), "--every", every, "-p", "training_epochs=9"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "recurring run the-recurring_run_id" in result.output.splitlines()
+    [run] = [body for _, path, body in api[1] if path.endswith("/recurringruns") and body]
+    assert run["display_name"] == "tiny"
+    assert run["experiment_id"] == "the-experiment_id"
+    assert run["service_account"] == "runner"
+    assert (run["max_concurrency"], run["no_catchup"]) == (1, True)
+    assert run["mode"] == "ENABLE"
+    said = {key: value for key, value in run["trigger"].items() if value}
+    assert {k: {n: str(v) for n, v in of.items()} for k, of in said.items()} == trigger
+    assert run["runtime_config"]["parameters"] == {"training_epochs": 9}
+    spec = run["pipeline_spec"]
+    assert "Trainer" in spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]
+
+
+@pytest.mark.parametrize("every", ["daily", "0 6 * * *", "0h"])
+def test_what_is_no_schedule_is_refused(api, config_file, every):
+    result = CliRunner().invoke(app, ["submit", "-c", str(config_file), "--every", every])
+    assert result.exit_code == 2
+    assert "expected six cron fields" in result.output
     assert api[1] == []
 
 

@@ -12,6 +12,7 @@ from components.data_validator.drift import (
     profile_changes,
     text_profile,
 )
+from components.data_validator.newest_span import newest_span_changes
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "fail", "##s", "the"]
 
@@ -68,6 +69,26 @@ def test_what_chance_explains_is_no_drift():
     [label, _] = distribution_changes(statistics(a=3, b=1), statistics(a=2, b=2), max_drift=0.01)
     assert label.difference == 0.25
     assert not label.is_drift
+
+
+def test_the_newest_span_is_compared_alone(tmp_path):
+    rows = [("1", "a")] * 50 + [("2", "b")] * 20 + [("1", "b")] * 30 + [("2", "c")] * 60
+    with tf.io.TFRecordWriter(str(tmp_path / "a.gz"), "GZIP") as writer:
+        for span, label in rows:
+            example = tf.train.Example()
+            values = {"span": span, "label": label, "length_band": "0-49"}
+            for name, value in values.items():
+                example.features.feature[name].bytes_list.value.append(value.encode())
+            writer.write(example.SerializeToString())
+    files, before = [str(tmp_path / "a.gz")], statistics(a=50, b=50)
+    label, length = newest_span_changes(files, "2", before, max_drift=0.2)
+    assert label.difference == 0.75  # of c, in the window it would be 0.375
+    assert label.allowed == pytest.approx(0.2 + 2 * (0.25 / 80 + 0.25 / 100) ** 0.5)
+    assert label.sentence == (
+        "label 'c' has a share of 75.0% of span 2 in the train split, 0.0% of the last blessed model's"
+    )
+    assert (length.measure, length.difference) == ("length_band", 0.0)
+    assert newest_span_changes(files, "3", before, max_drift=0.2) == []
 
 
 PROFILE = TextProfile(texts=100, words_per_text=200, pieces_per_word=1.2, coverage=0.999)

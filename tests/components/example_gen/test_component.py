@@ -9,7 +9,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.proto import range_config_pb2
 
-from components.example_gen.config import SplitConfig
+from components.example_gen.config import SplitConfig, WindowConfig
 from components.example_gen.quarantine import Quarantine, read_counts
 from components.medline_example_gen.component import MedlineExampleGen
 from components.medline_example_gen.config import LabelRule, MedlineConfig
@@ -57,6 +57,31 @@ def test_latest_span_and_version_are_read_unless_told_otherwise(run, tmp_path):
     )
     uris, examples = run(TextExampleGen(str(tmp_path / "data"), config, range_config=first))
     assert read_counts(uris[-1]).kept == 1
+
+
+def test_the_driver_resolves_a_window_and_sees_a_change_in_any_of_its_spans(run, tmp_path):
+    def write(span: int, rows: int) -> None:
+        (tmp_path / f"data/{span}").mkdir(parents=True, exist_ok=True)
+        lines = [f"{span}-{row},text" for row in range(rows)]
+        (tmp_path / f"data/{span}/a.csv").write_text("\n".join(["id,text", *lines]) + "\n")
+
+    def read(**spans: int) -> tuple[str, int, str]:
+        config = TextConfig(pattern="{SPAN}/*.csv", key_column="id", spans=WindowConfig(**spans))
+        uris, examples = run(TextExampleGen(str(tmp_path / "data"), config))
+        properties = examples[-1].custom_properties
+        kept = read_counts(uris[-1]).kept
+        return uris[-1], kept, f"{properties['span'].int_value}: {properties['spans'].string_value}"
+
+    for span in (1, 2, 3):
+        write(span, rows=span)
+    first = read(window=2)
+    assert first[1:] == (5, "3: 2 3")
+    assert read(window=2) == first  # cached
+    write(1, rows=9)  # not in the window
+    assert read(window=2) == first
+    write(2, rows=7)
+    assert read(window=2)[1:] == (10, "3: 2 3")
+    assert read(window=2, last=2)[1:] == (16, "2: 1 2")
 
 
 def test_a_second_run_is_cached_until_input_or_table_change(run, tmp_path):

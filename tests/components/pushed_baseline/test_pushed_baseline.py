@@ -20,12 +20,13 @@ def write_model(folder: Path, content: str) -> None:
 def find(tmp_path):
     """A function that runs the executor; returns the version found and the copied content."""
 
-    def run(candidate: str):
+    def run(candidate: str | None):
         model, output = standard_artifacts.Model(), standard_artifacts.Model()
         model.uri, output.uri = str(tmp_path / "candidate"), str(tmp_path / "baseline")
-        write_model(tmp_path / "candidate" / "Format-Serving", candidate)
+        if candidate is not None:
+            write_model(tmp_path / "candidate" / "Format-Serving", candidate)
         Executor().Do(
-            {"candidate": [model]},
+            {} if candidate is None else {"candidate": [model]},
             {"model": [output]},
             {"base_directory": str(tmp_path / "serving")},
         )
@@ -40,6 +41,12 @@ def find(tmp_path):
 
 def test_nothing_was_pushed(find):
     assert find("new") == ("", None)
+
+
+def test_without_a_candidate_it_is_the_stable_version(find, tmp_path):
+    assert find(None) == ("", None)
+    write_model(tmp_path / "serving" / "1", "old")
+    assert find(None) == ("1", "old")
 
 
 def test_the_newest_by_number(find, tmp_path):
