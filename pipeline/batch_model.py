@@ -7,8 +7,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.manifest import content_hash, measure
 from components.prediction_writer.answers import task_of
+from components.pusher.store import Store
 from models.config import TaskName
-from pipeline.configs import PipelineConfig, local_paths, pushed_versions
+from pipeline.configs import PipelineConfig, local_paths
 from pipeline.predict import stable_version
 
 _SIGNATURE = "serving_default"
@@ -52,11 +53,11 @@ def find_batch_model(config: PipelineConfig, wanted: str | None = None) -> Batch
 
 
 def _wanted(config: PipelineConfig, wanted: str) -> Path:
-    serving = local_paths(config)["serving"]
-    path = serving / wanted if wanted.isdigit() else Path(wanted)
+    store = Store(str(local_paths(config)["serving"]))
+    path = Path(store.path(int(wanted)) if wanted.isdigit() else wanted)
     if (path / _GRAPH).is_file():
         return path
-    there = ", ".join(version.name for version in pushed_versions(serving)) or "none"
+    there = ", ".join(map(str, store.versions())) or "none"
     raise BatchModelError(f"no {_GRAPH} in {path}; pushed versions: {there}")
 
 

@@ -110,7 +110,7 @@ def serialize(record: Record) -> bytes:
     if record.pair is not None:
         features["text_pair"] = [record.pair]
     if isinstance(record.label, str | float):
-        features["label"] = [record.label]  # type: ignore[list-item]  # of one kind in all records
+        features["label"] = [record.label]  # type: ignore[assignment]  # of one kind in all records
     elif record.label is not None:
         features["label"] = record.label
     example = tf.train.Example()

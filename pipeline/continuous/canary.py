@@ -16,7 +16,7 @@ from components.pusher.models_config import models_config
 from components.pusher.store import Store
 from pipeline.configs import PipelineConfig, local_paths
 from pipeline.continuous.canary_report import Answered, CanaryReport
-from serving.client import Client
+from serving.client import Client, Prediction
 from serving.process import ServerProcess
 from serving.transports import ClientError
 
@@ -88,9 +88,10 @@ def _ask(clients: Sequence[Client], texts: Sequence[str], batch: int) -> list[_S
 
 def _answers(client: Client, texts: Sequence[str]) -> list[str] | list[None]:
     try:
-        return [prediction.label for prediction in client.predict(texts)]
+        answers = client.predict(texts)
     except ClientError:
         return [None] * len(texts)
+    return [answer.label for answer in answers if isinstance(answer, Prediction)]
 
 
 def _report(span: int, labels: Sequence[str], stable: _Said, canary: _Said) -> CanaryReport:

@@ -36,13 +36,20 @@ def run_continuously(
         What was decided, the oldest first.
 
     Raises:
-        ContinuousError: the config has no spans, or another process is at work on the pipeline.
+        ContinuousError: the config has no spans, asks for a canary that cannot be tried, or another process
+            is at work on the pipeline.
         pipeline.continuous.step.StepFailed: a component failed.
     """
     if config.data.reader.spans is None:
         raise ContinuousError(
             "continuous training needs spans: give the reader a pattern with {SPAN} or a date, and a "
             "section spans, such as {window: 3}"
+        )
+    reader = config.data.reader
+    if config.push.canary and (reader.task != "single_label" or reader.has_pairs):
+        raise ContinuousError(
+            "push.canary: only models of single texts and one class each can be tried; without it a blessed "
+            "model becomes stable at once"
         )
     ledger = Ledger(config)
     made: list[Decision] = []
