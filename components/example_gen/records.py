@@ -109,9 +109,7 @@ def serialize(record: Record) -> bytes:
     }
     if record.pair is not None:
         features["text_pair"] = [record.pair]
-    if isinstance(record.label, str):
-        features["label"] = [record.label]
-    elif isinstance(record.label, float):
+    if isinstance(record.label, str) or isinstance(record.label, float):
         features["label"] = [record.label]
     elif record.label is not None:
         features["label"] = record.label
