@@ -224,6 +224,10 @@ def test_numbers_are_learned_and_pushed_in_their_own_units(numbers):
     assert classifier_of(summary).answers(texts)["value"] == pytest.approx(
         [low["value"], high["value"]], rel=1e-6
     )
+    [blessing] = summary["artifacts"]["ServingValidator.blessing"]
+    asked = json.loads(Path(blessing, "validation.json").read_text())["comparisons"]
+    assert {one["path"].split()[0] for one in asked} == {"gRPC", "REST"}
+    assert all(one["largest_difference"] < 1e-2 for one in asked)
 
 
 def test_what_is_said_of_numbers(numbers, world):
