@@ -17,8 +17,7 @@ from pipeline.batch_model import BatchModel
 from pipeline.config_loader import config_hash
 from pipeline.configs import PipelineConfig, local_paths, short_path
 from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
-
-SUMMARY_FILE = "summary.json"
+from pipeline.report.run_record import SUMMARY_FILE
 
 
 class BatchError(Exception):
@@ -90,7 +89,7 @@ def predict_batch(
     )
     if (last := runner.runs[-1]).state == FAILED:
         raise BatchError(f"{last.node} failed: {last.error}")
-    *_, reader, inferrer, writer = (run for run in runner.runs if "quarantine" in run.outputs)
+    reader, inferrer, writer = (run for run in runner.runs if "quarantine" in run.outputs)
     rows = _counts(reader, inferrer, writer)
     repeated = read_keys(_uri(writer, "predictions"))
     summary = {
