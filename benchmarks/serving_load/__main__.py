@@ -107,7 +107,7 @@ class Contenders:
             seconds=self.seconds,
             warm_up_seconds=self.warm_up_seconds,
         )
-        return Turn(1e3 * answer["seconds"] / max(answer["texts"], 1), answer["cpu_ms"])
+        return Turn(1e3 * answer["seconds"] / answer["texts"], answer["cpu_ms"])
 
 
 def main() -> None:

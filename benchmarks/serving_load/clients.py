@@ -43,6 +43,8 @@ class Order:
 class Measured:
     """How it went; a request counts if it was answered in the time measured.
 
+    That time lasts until one request at least was answered.
+
     Attributes:
         requests: how many were answered.
         seconds: in this time.
@@ -66,35 +68,31 @@ def measure(order: Order, texts: Sequence[str]) -> Measured:
     """Sends requests of one text each.
 
     Raises:
-        LoadFailed: with the first request that failed, or if none was answered.
+        LoadFailed: with the first request that failed.
     """
     with contextlib.ExitStack() as stack:
         connect = CONNECTIONS[order.kind]
         asks = [stack.enter_context(connect(order.target, texts)) for _ in range(order.clients)]
-        latencies, cpu, sent = _load(asks, len(texts), order)
-    if not latencies:
-        raise LoadFailed(f"{order.kind} {order.target}: no answer within {order.seconds:g} s")
-    return Measured(
-        len(latencies), order.seconds, percentiles(latencies), 1e3 * cpu / len(latencies), sent
-    )
+        return _load(asks, len(texts), order)
 
 
-def _load(asks: Sequence[Ask], texts: int, order: Order) -> tuple[list[float], float, int]:
-    """Latencies in seconds, this process's processor time in the time measured, and all requests."""
+def _load(asks: Sequence[Ask], texts: int, order: Order) -> Measured:
     begin = time.monotonic() + order.warm_up_seconds
     end = begin + order.seconds
     latencies: list[float] = []
     sent: list[int] = []  # a text each; one thread may append while another does
+    last = [end]
     failed: list[Exception] = []
 
     def ask_until_the_end(ask: Ask, turn: int) -> None:
         try:
-            while (start := time.monotonic()) < end and not failed:
+            while ((start := time.monotonic()) < end or not latencies) and not failed:
                 ask(turn % texts)
                 sent.append(turn % texts)
                 turn += 1
-                if begin <= (now := time.monotonic()) < end:
+                if begin <= (now := time.monotonic()) and (now < end or not latencies):
                     latencies.append(now - start)
+                    last[0] = now
         except Exception as error:  # told by whoever waits for the threads
             failed.append(error)
 
@@ -108,14 +106,19 @@ def _load(asks: Sequence[Ask], texts: int, order: Order) -> tuple[list[float], f
     for thread in threads:
         thread.start()
     time.sleep(max(0.0, begin - time.monotonic()))
-    cpu = time.process_time()
-    time.sleep(max(0.0, end - time.monotonic()))
-    cpu = time.process_time() - cpu
+    cpu, counted_before = time.process_time(), len(sent)
     for thread in threads:
         thread.join()
+    cpu = time.process_time() - cpu
     if failed:
         raise LoadFailed(f"{order.kind} {order.target}: {failed[0]}") from failed[0]
-    return latencies, cpu, len(sent)
+    return Measured(
+        len(latencies),
+        max(order.seconds, last[0] - begin),
+        percentiles(latencies),
+        1e3 * cpu / max(1, len(sent) - counted_before),
+        len(sent),
+    )
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
