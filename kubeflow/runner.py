@@ -18,7 +18,7 @@ from kubeflow.local.executor import LocalExecutor, StepFailed, StepRun
 from kubeflow.local.ir import Ir, IrError, fill_parameters, read_ir
 from kubeflow.local.preload import modules_of
 from kubeflow.local.processes import Forked, Fresh, Processes
-from pipeline.__main__ import EXIT_CONFIG, EXIT_FAILED, ConfigOption, SetOption
+from pipeline.commands.options import EXIT_CONFIG, EXIT_FAILED, ConfigOption, SetOption
 from pipeline.config_loader import ConfigError, load_config, top_keys
 from pipeline.configs import PipelineConfig
 from pipeline.pretrain_config import PretrainConfig, config_class

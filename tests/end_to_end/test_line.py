@@ -32,7 +32,7 @@ from components.pusher.store import Store
 from components.serving_validator.questions import HOSTILE_TEXTS
 from models.classifier import TextClassifier
 from models.preemption import EXIT_PREEMPTED
-from pipeline.__main__ import EXIT_NOT_BLESSED
+from pipeline.commands.options import EXIT_NOT_BLESSED
 from pipeline.predict import predict, stable_version
 from pipeline.run import new_run_id, run
 from serving.client import Client

@@ -9,7 +9,7 @@ import safetensors.numpy
 from end_to_end_world import FILLER, TOPICS, Recorder, settings, start_command
 from training_processes import exit_code
 
-from pipeline.__main__ import EXIT_NOT_BLESSED
+from pipeline.commands.options import EXIT_NOT_BLESSED
 from pipeline.pretrain_config import MethodConfig, PretrainConfig
 from pipeline.run import new_run_id, run
 

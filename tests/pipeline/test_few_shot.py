@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from models.language_model import Gpt
 from pipeline import few_shot
-from pipeline.__main__ import EXIT_CONFIG, app
+from pipeline.__main__ import app
+from pipeline.commands.options import EXIT_CONFIG
 from pipeline.few_shot_config import FewShotConfig
 
 WORDS = {"heart": ["heart", "matter"], "lungs": ["lungs", "two"]}
