@@ -208,7 +208,8 @@ class TrainingConfig(Config):
         optimizer: rule, rates and decay.
         checkpoint: when to save.
         early_stopping_patience: epochs without a lower eval loss after which training stops.
-        balance_classes: weigh the training loss so that all classes weigh the same.
+        balance_classes: weigh the training loss so that all classes weigh the same; where a text may have
+            several, so that the texts that have a class weigh as much as those that have it not.
         wandb_project: also log to this project of Weights & Biases.
         seed: of weights, order and dropout.
     """

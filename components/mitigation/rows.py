@@ -50,13 +50,23 @@ class Mitigator:
         for serialized in records.as_numpy_iterator():
             example = tf.train.Example.FromString(serialized)
             yield example
-            if self._swap:
-                copy = tf.train.Example.FromString(serialized)
-                for name in _TEXTS & example.features.feature.keys():
-                    _replace(copy, name, self._swap(_string(example, name)))
-                if copy != example:
-                    _replace(copy, "key", _string(copy, "key") + COPY)
-                    yield copy
+            if copy := self._copy(serialized):
+                yield copy
+
+    def _copy(self, serialized: bytes) -> tf.train.Example | None:
+        """The example with swapped words; None if it has none, or none are swapped."""
+        if self._swap is None:
+            return None
+        copy = tf.train.Example.FromString(serialized)
+        texts = {name: _string(copy, name) for name in _TEXTS}
+        swapped = {name: self._swap(text) for name, text in texts.items()}
+        if swapped == texts:
+            return None
+        for name, text in swapped.items():
+            if text:
+                _replace(copy, name, text)
+        _replace(copy, "key", _string(copy, "key") + COPY)
+        return copy
 
     def _cell(self, example: tf.train.Example) -> Cell:
         features = {self._feature: _string(example, self._feature)} if self._feature else {}

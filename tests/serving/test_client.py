@@ -61,6 +61,14 @@ def test_nothing_asked_nothing_answered(address, transport):
         assert client.predict([]) == []
 
 
+def test_an_only_output_has_its_name(address, transport):
+    """REST leaves it out of the answer."""
+    make = {"grpc": GrpcTransport, "rest": RestTransport}[transport]
+    with contextlib.closing(make(address, MODEL, 60.0)) as asked:
+        answer = asked.ask("one_output", {"x": np.array([1.0, 2.5], np.float32)})
+    assert {name: values.tolist() for name, values in answer.items()} == {"y": [1.0, 2.5]}
+
+
 def test_the_servers_refusal_is_the_error(address, transport):
     with Client(address, "nobody", transport) as client, pytest.raises(ClientError) as caught:
         client.predict(["x"])
