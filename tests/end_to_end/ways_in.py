@@ -173,7 +173,8 @@ def bulk_inferred(
     files = tf.io.gfile.glob(f"{result.uri}/*.gz")
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record).predict_log
-        [example] = log.request.inputs["examples"].string_val
+        [argument] = log.request.inputs.values()
+        [example] = argument.string_val
         outputs = log.response.outputs
         answers[_number(example)] = {n: tf.make_ndarray(p)[0] for n, p in outputs.items()}
     return [answers[number] for number in range(len(examples))]
