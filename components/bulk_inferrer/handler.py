@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ class Refused:
     error: str
 
 
-Answer = prediction_log_pb2.PredictionLog | Refused
+Answer: TypeAlias = prediction_log_pb2.PredictionLog | Refused
 
 
 class _Session:
