@@ -1,11 +1,12 @@
 """What pretraining is worth where labels are few: the disease area of an abstract from a tenth of the labels.
 
-`python -m benchmarks.few_labels --pretrained FOLDER [--other NAME=FOLDER …] --seeds 5`
+`python -m benchmarks.few_labels --pretrained NAME=FOLDER … [--random FOLDER] --seeds 5`
 
-FOLDER is a Hugging Face folder, as the pretraining line pushes it. The same encoder is fine-tuned from its
-pretrained and from random weights, others beside it, and TF-IDF with a linear SVM is fitted, all on the same
-labels: each seed draws a tenth of the training abstracts, a fifth of it to choose the epoch and the learning
-rate by. The test abstracts (PMID % 5 == 0) are always the same, and none of them was pretrained on.
+FOLDER is a Hugging Face folder, as the pretraining line pushes it. Encoders are fine-tuned, each from its
+own weights, with `--random` also one of that size from random weights, and TF-IDF with a linear SVM is
+fitted, all on the same labels: each seed draws a tenth of the training abstracts, a fifth of it to choose the
+epoch and the learning rate by. The test abstracts (PMID % 5 == 0) are always the same, and none of them was
+pretrained on.
 """
 
 import os
@@ -42,7 +43,6 @@ from pipeline.logs import quiet
 from pipeline.progress import Progress
 
 CONFIG = Path("configs/pubmed_disease_area_demo.yaml")
-RATES = (1e-3, 2e-3)
 _MAX_LENGTH, _EVAL_SHARE = 128, 0.2
 
 Rows = tuple[list[str], list[str]]  # texts, labels
@@ -66,22 +66,21 @@ class Arm:
 def main() -> None:
     """Trains, prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pretrained", type=Path, required=True)
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--pretrained", action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--random", type=Path, metavar="FOLDER", help="its size, random weights")
     parser.add_argument("--labels", type=float, default=0.1, help="share of the labels (0.1)")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[1e-3, 2e-3], help="learning rates to choose from"
+    )
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    arms = [
-        Arm("pretrained", arguments.pretrained),
-        Arm("the same from random weights", arguments.pretrained, is_random=True),
-        *(
-            Arm(name, Path(folder))
-            for name, _, folder in (o.partition("=") for o in arguments.other)
-        ),
-    ]
+    named = (text.partition("=") for text in arguments.pretrained)
+    arms = [Arm(name, Path(folder)) for name, _, folder in named]
+    if arguments.random:
+        arms.append(Arm("random weights", arguments.random, is_random=True))
     with quiet(cache_folder() / "benchmarks" / "log.txt") as console:
         with Progress(console) as progress:
             data = prepare(CONFIG, progress)
@@ -119,7 +118,7 @@ def _accuracy(arm: Arm, few: Rows, test: Rows, seed: int, arguments: argparse.Na
     )
     classes = sorted(set(test[1]))
     found = []
-    for rate in RATES:
+    for rate in arguments.rates:
         classifier = _classifier(arm, classes, arguments.precision, seed)
         train, evaluation = (
             _examples(classifier, classes, *split)

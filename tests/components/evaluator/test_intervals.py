@@ -4,10 +4,14 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from planted import random_regression
 from scipy import stats
 
-from components.evaluator import intervals
+from components.evaluator import intervals, names
+from components.evaluator.answers import answers
 from components.evaluator.intervals import UNKNOWN
+from components.evaluator.ranking import areas_under_curve
+from components.evaluator.regression import regression_metrics
 
 
 def ends(estimate):
@@ -152,3 +156,36 @@ def test_the_difference_of_groups_interval_covers_the_truth():
     draws = zip(rng.binomial(80, 0.85, 2000), rng.binomial(150, 0.8, 2000), strict=True)
     found = [between(a, 80, b, 150) for a, b in draws]
     assert 0.93 <= covered(found, 0.05) <= 0.97
+
+
+def test_the_means_interval_covers_the_truth():
+    """Of losses, which are skewed."""
+    rng = np.random.default_rng(6)
+    assert (
+        0.93 <= covered([intervals.mean(rng.exponential(size=200)) for _ in range(2000)], 1) <= 0.97
+    )
+
+
+def test_delongs_interval_covers_the_truth():
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(800):
+        own = rng.random(300) < 0.2
+        areas, _ = areas_under_curve(rng.normal(own * 1.2)[:, None], own[:, None], np.array([0]))
+        found += areas
+    assert 0.93 <= covered(found, stats.norm.cdf(1.2 / 2**0.5)) <= 0.97
+
+
+def test_the_intervals_of_numbers_cover_the_truth():
+    """Bivariate normal; its rank correlation is 6 / pi * asin(r / 2) (Pearson 1907)."""
+    rng = np.random.default_rng(8)
+    found: dict[str, list] = {names.RMSE: [], names.R2: [], names.SPEARMAN: []}
+    for seed in range(300):
+        predictions = random_regression(seed=rng.integers(2**32))
+        metrics = regression_metrics(predictions, answers(predictions), seed)
+        for name, estimates in found.items():
+            estimates.append(metrics[name])
+    r = 1 / (1 + 0.5**2) ** 0.5
+    truth = {names.RMSE: 0.5, names.R2: 1 - 0.5**2, names.SPEARMAN: 6 / np.pi * np.arcsin(r / 2)}
+    for name, estimates in found.items():
+        assert 0.93 <= covered(estimates, truth[name]) <= 0.97, name

@@ -7,8 +7,13 @@ from components.language_model_evaluator.config import LanguageModelGateConfig
 GATE = LanguageModelGateConfig(max_perplexity=20, min_mlm_accuracy=0.4)
 
 
-def test_rules_that_are_kept_give_no_sentence():
-    assert GATE.failures({"perplexity": 20.0, "mlm_accuracy": 0.4}) == []
+def test_rules_are_kept_at_their_thresholds():
+    rules = GATE.judge({"perplexity": 20.0, "mlm_accuracy": 0.4}, 300)
+    assert [(rule.name, rule.is_met, rule.threshold, rule.examples) for rule in rules] == [
+        ("max_perplexity", True, 20.0, 300),
+        ("min_mlm_accuracy", True, 0.4, 300),
+    ]
+    assert rules[0].estimate.value == 20.0
 
 
 @pytest.mark.parametrize(
@@ -33,4 +38,4 @@ def test_rules_that_are_kept_give_no_sentence():
     ],
 )
 def test_every_broken_rule_gives_a_sentence(metrics, sentence):
-    assert GATE.failures(metrics) == [sentence]
+    assert [rule.sentence for rule in GATE.judge(metrics, 300) if not rule.is_met] == [sentence]

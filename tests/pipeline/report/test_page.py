@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from components.data_audit.report import Audit, Overlap, Pair, PretrainingOverlap
 from components.data_validator.drift import Change, Drift
 from components.evaluator.verdict import Estimate
+from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.near_duplicates.config import NearDuplicateConfig
 from pipeline.__main__ import app
 from pipeline.report.page import render, write_report
@@ -236,7 +237,14 @@ model:
   backbone: {{num_layers: 1, num_heads: 1, hidden_dim: 4, intermediate_dim: 4}}
 gate: {{min_accuracy: 0.5}}
 """
-LANGUAGE_MODEL = {"metrics": {"perplexity": 34.2, "mlm_accuracy": 0.4}, "rows": 300, "reasons": []}
+_GATE = LanguageModelGateConfig(max_perplexity=40, min_mlm_accuracy=0.5)
+_METRICS = {"perplexity": 34.2, "mlm_accuracy": 0.4}
+LANGUAGE_MODEL = {
+    "metrics": _METRICS,
+    "rows": 300,
+    "rules": [rule.model_dump() for rule in _GATE.judge(_METRICS, 300)],
+    "reasons": [],
+}
 
 
 def test_the_command_writes_the_newest_runs_report_again(write_run, tmp_path):
@@ -276,8 +284,7 @@ def test_a_pretraining_run_has_its_own_question_and_rules(write_run):
         },
     }
     (folder / "summary.json").write_text(json.dumps(summary))
-    gate = {"max_perplexity": 40, "min_mlm_accuracy": 0.5, "max_bits_per_byte": None}
-    (folder / "config.json").write_text(json.dumps({"examples": {}, "gate": gate}))
+    (folder / "config.json").write_text(json.dumps({"examples": {}}))
     tree = page(folder)
     assert "May I build on this language model? Yes." in banner(tree)
     [figures] = tree.find_class("figures")
