@@ -10,7 +10,7 @@ from rich.table import Table
 
 from components.example_files import read_columns
 from pipeline.configs import short_path
-from serving.client import Client
+from serving.client import Client, Prediction
 from serving.process import ServerProcess
 
 _EXCERPT = 160
@@ -40,6 +40,7 @@ def ask_served_model(console: Console, summary: dict[str, Any], count: int = 3) 
         "abstract (test split, never trained on)", "predicted", "p", "true", show_lines=True
     )
     for (text, label), prediction in zip(unseen, predictions, strict=True):
+        assert isinstance(prediction, Prediction)  # the demo's config has one label a text
         color = "green" if prediction.label == label else "red"
         table.add_row(
             text[:_EXCERPT] + "…",

@@ -130,7 +130,7 @@ def _texts(config: FewShotConfig) -> tuple[list[Example], list[Example]]:
     by_split: dict[str, list[Example]] = collections.defaultdict(list)
     for record in _records(config.data):
         split = assign_split(record.key, config.data.reader.splits)
-        assert record.label is not None  # LabelledDataConfig asks for labels
+        assert isinstance(record.label, str)  # FewShotConfig asks for one class a text
         by_split["test" if split == "test" else "learn"].append((record.text, record.label))
     learn = by_split["learn"]
     known = {text for text, _ in learn}

@@ -115,7 +115,8 @@ class RestTransport:
 
     def __init__(self, target: str, model_name: str, deadline_seconds: float):
         base = target if "://" in target else f"http://{target}"
-        self._url = f"{base.rstrip('/')}/v1/models/{model_name}:predict"
+        self._model_url = f"{base.rstrip('/')}/v1/models/{model_name}"
+        self._url = f"{self._model_url}:predict"
         self._deadline_seconds = deadline_seconds
         # A transport of its own: no proxy of the environment.
         self._client = httpx.Client(transport=httpx.HTTPTransport())
@@ -131,7 +132,24 @@ class RestTransport:
         if response.status_code != httpx.codes.OK:
             reason = document.get("error", response.text[:500])
             raise ClientError(f"{self._url}: HTTP {response.status_code}: {reason}")
-        return {name: _array(values) for name, values in document["outputs"].items()}
+        outputs = document["outputs"]
+        if not isinstance(outputs, dict):
+            outputs = {self._only_output(signature_name): outputs}
+        return {name: _array(values) for name, values in outputs.items()}
+
+    def _only_output(self, signature_name: str) -> str:
+        """The name of a signature's one output, which TensorFlow Serving's REST answers leave out."""
+        try:
+            response = self._client.get(
+                f"{self._model_url}/metadata", timeout=self._deadline_seconds
+            )
+            signatures = response.json()["metadata"]["signature_def"]["signature_def"]
+            [name] = signatures[signature_name]["outputs"]
+        except (httpx.HTTPError, LookupError, TypeError, ValueError) as error:
+            raise ClientError(
+                f"{self._model_url}/metadata does not name the output: {error!r}"
+            ) from error
+        return name
 
     def _post(self, body: dict) -> httpx.Response:
         deadline = Deadline(self._deadline_seconds)

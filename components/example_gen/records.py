@@ -109,12 +109,8 @@ def serialize(record: Record) -> bytes:
     }
     if record.pair is not None:
         features["text_pair"] = [record.pair]
-    if isinstance(record.label, str):
-        features["label"] = [record.label]
-    elif isinstance(record.label, float):
-        features["label"] = [record.label]
-    elif record.label is not None:
-        features["label"] = record.label
+    if record.label is not None:
+        features["label"] = _values(record.label)
     example = tf.train.Example()
     for name, values in features.items():
         feature = example.features.feature[name]
@@ -125,6 +121,12 @@ def serialize(record: Record) -> bytes:
         else:
             feature.bytes_list.value.extend(str(value).encode() for value in values)
     return example.SerializeToString(deterministic=True)
+
+
+def _values(label: str | Sequence[str] | float) -> Sequence[str] | Sequence[float]:
+    if isinstance(label, str):
+        return [label]
+    return [label] if isinstance(label, float) else label
 
 
 def _readable(text: str) -> str:

@@ -42,6 +42,6 @@ def _row(serialized: bytes, number: int, position: str, listed: str | None) -> R
         found = list(getattr(feature, kind).value) if kind else []
         values[name] = found if len(found) > 1 else (found[0] if found else None)
     if listed in values:
-        found = values[listed]
-        values[listed] = found if isinstance(found, list) else [] if found is None else [found]
+        one = values[listed]
+        values[listed] = one if isinstance(one, list) else [] if one is None else [one]
     return Row(number, position, values)

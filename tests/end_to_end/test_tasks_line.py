@@ -119,10 +119,11 @@ def test_the_verdict_is_of_several_classes(pairs):
     assert "\n" in verdict.worst[0].text  # both texts
     predictions = Predictions.read(folder)
     assert predictions.labels.sum(1).min() == 0
-    metrics = tfma.load_eval_result(folder).get_metrics_for_slice()
     decided = predictions.scores >= 0.5
     precision = (decided & predictions.labels).sum() / decided.sum()
-    assert metrics["precision"]["doubleValue"] == pytest.approx(precision, abs=1e-6)
+    metrics = dict(tfma.load_eval_result(folder).slicing_metrics)[()][""]
+    [pooled] = [found for name, found in metrics[""].items() if name.endswith("precision")]
+    assert pooled["doubleValue"] == pytest.approx(precision, abs=1e-6)
 
 
 def test_training_graph_export_and_examples_give_the_same_answers(pairs, pairs_config):
@@ -223,6 +224,10 @@ def test_numbers_are_learned_and_pushed_in_their_own_units(numbers):
     assert classifier_of(summary).answers(texts)["value"] == pytest.approx(
         [low["value"], high["value"]], rel=1e-6
     )
+    [blessing] = summary["artifacts"]["ServingValidator.blessing"]
+    asked = json.loads(Path(blessing, "validation.json").read_text())["comparisons"]
+    assert {one["path"].split()[0] for one in asked} == {"gRPC", "REST"}
+    assert all(one["largest_difference"] < 1e-2 for one in asked)
 
 
 def test_what_is_said_of_numbers(numbers, world):

@@ -8,12 +8,13 @@ from concurrent import futures
 from typing import ClassVar
 
 import grpc
+import numpy as np
 import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from typer.testing import CliRunner
 
 from serving.client import Client, app
-from serving.transports import ClientError
+from serving.transports import ClientError, GrpcTransport, RestTransport
 
 MODEL = "toy"
 
@@ -50,6 +51,14 @@ def test_predictions_come_in_order_with_every_score(address, transport):
 def test_nothing_asked_nothing_answered(address, transport):
     with Client(address, MODEL, transport) as client:
         assert client.predict([]) == []
+
+
+def test_an_only_output_has_its_name(address, transport):
+    """REST leaves it out of the answer."""
+    make = {"grpc": GrpcTransport, "rest": RestTransport}[transport]
+    with contextlib.closing(make(address, MODEL, 60.0)) as asked:
+        answer = asked.ask("one_output", {"x": np.array([1.0, 2.5], np.float32)})
+    assert {name: values.tolist() for name, values in answer.items()} == {"y": [1.0, 2.5]}
 
 
 def test_the_servers_refusal_is_the_error(address, transport):
