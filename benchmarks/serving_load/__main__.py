@@ -193,7 +193,11 @@ def contenders(
             "REST": Target("rest", server.rest_target, server.pid),
             PEER: Target("pipeline", pipeline.target, pipeline.pid),
         }
-        yield Contenders(clients, targets, in_process, arguments.seconds, arguments.warm_up)
+        ready = Contenders(clients, targets, in_process, arguments.seconds, arguments.warm_up)
+        for name in targets:  # a graph's first run takes seconds, in which TensorFlow optimizes it
+            ready.served(name, CORES)
+        ready.unserved(CORES)
+        yield ready
 
 
 def measure(
