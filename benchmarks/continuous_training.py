@@ -2,7 +2,8 @@
 
 The labelled abstracts of the PubMed sample are dealt out to five spans. The labels of the third are shuffled,
 and the fourth holds mostly one area. Each span is put where `configs/pubmed_continuous.yaml` looks, and then
-what `python -m pipeline continuous` does is done. Needs about 350 MB under `runs/`.
+what `python -m pipeline continuous` does is done. What was killed goes on with the same command; remove
+`runs/pubmed_continuous` to start anew.
 """
 
 import os
@@ -13,7 +14,6 @@ import argparse
 import json
 import random
 import resource
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,10 +83,15 @@ def deal(rows: list[Row], seed: int = 0) -> dict[int, list[Row]]:
 
 
 def arrivals(spans: dict[int, list[Row]], folder: Path) -> Iterator[int]:
-    """Writes one span after the other, whole before it is seen, and yields its number."""
+    """Writes one span after the other, whole before it is seen, and yields its number; those that are there
+    are left as they are.
+    """
     for number, rows in sorted(spans.items()):
+        if (folder / f"span-{number}").exists():
+            yield number
+            continue
         part = folder / f".span-{number}.part"
-        part.mkdir(parents=True)
+        part.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]
         (part / "records.jsonl").write_text("\n".join(lines) + "\n")
         part.rename(folder / f"span-{number}")
@@ -102,8 +107,6 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config(PipelineConfig, arguments.config, arguments.set)
     base, folder = local_paths(config)["runs"], Path(str(config.data.path))
-    for old in (base, folder):
-        shutil.rmtree(old, ignore_errors=True)
     began = time.monotonic()
     with quiet(base / "log.txt") as console:
         _run_all(config, folder, console)
