@@ -60,7 +60,7 @@ class Lines:
             canary=canary,
             origin=origin if action == "push" else None,
         )
-        store.apply(change, "tiny", None, 0)
+        store.apply(change, None, 0)
 
     def resolve(self, current: str) -> list[str]:
         strategy = LatestStableModelStrategy(self.pushed)

@@ -52,7 +52,7 @@ def test_the_report_says_what_the_models_say(tmp_path):
         export_classifier(model, str(base / str(version)))
         labels = {"stable": 1, "canary": 2 if version == 2 else None}
         change = Change(action="push", version=version, **labels)
-        Store(str(base)).apply(change, "tiny", None, 0)
+        Store(str(base)).apply(change, None, 0)
     write_examples(tmp_path / "examples" / "Split-test")
 
     report = try_canary(config, str(tmp_path / "examples"), span=2)
