@@ -50,7 +50,7 @@ class Mitigator:
         for serialized in records.as_numpy_iterator():
             example = tf.train.Example.FromString(serialized)
             yield example
-            if copy := self._copy(serialized):
+            if (copy := self._copy(serialized)) is not None:
                 yield copy
 
     def _copy(self, serialized: bytes) -> tf.train.Example | None:

@@ -16,6 +16,7 @@ from components.evaluator.fairness.config import AttributeConfig
 from components.mitigation.component import Mitigation
 from components.mitigation.config import MitigationConfig
 from components.mitigation.executor import Executor
+from components.mitigation.rows import Mitigator
 from components.mitigation.weights import cell_weights
 
 SEX = AttributeConfig(rule="sex", swap=True)
@@ -231,3 +232,23 @@ def test_the_cache_key_holds_settings_rule_and_code():
 def test_settings_that_do_nothing_are_refused():
     with pytest.raises(ValueError, match="reweight: true, augment: true"):
         MitigationConfig(attribute="sex")
+
+
+def test_the_words_of_both_texts_of_a_pair_are_swapped(tmp_path):
+    path = str(tmp_path / "rows.gz")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        for key, text, pair in (("a", "he coughs", "she does not"), ("b", "cough", "fever")):
+            example = tf.train.Example()
+            for name, value in {"key": key, "text": text, "text_pair": pair, "label": "x"}.items():
+                example.features.feature[name].bytes_list.value.append(value.encode())
+            writer.write(example.SerializeToString())
+    rows = [
+        tf.train.Example.FromString(row).features.feature
+        for row in Mitigator(MitigationConfig(attribute="sex", augment=True), SEX).rows(path, {})
+    ]
+    names = ("key", "text", "text_pair")
+    assert [[row[name].bytes_list.value[0].decode() for name in names] for row in rows] == [
+        ["a", "he coughs", "she does not"],
+        ["a#swapped", "she coughs", "he does not"],
+        ["b", "cough", "fever"],
+    ]
