@@ -17,8 +17,7 @@ class LengthBuckets:
 
     Rows join a slice from the shortest on, until its padding would cost more than a run does, or it would
     have more than 512 tokens, padding included. So each slice has at most 25 tokens of padding, and a
-    single row is a single run. Slices do not wait for each other: they keep several cores busy with less
-    overhead than TensorFlow has when it splits each operation.
+    single row is a single run. Slices do not wait for each other, so that cores can work on different ones.
 
     Args:
         run: token ids int32 [m, (length)] → float32 [m, outputs], each row by itself.
