@@ -22,7 +22,7 @@ class CanaryConfig(Config):
     texts_per_request: int = pydantic.Field(default=8, ge=1)
     max_errors: float = pydantic.Field(default=0.0, ge=0, le=1)
     max_disagreement: float = pydantic.Field(default=0.25, ge=0, le=1)
-    max_slowdown: float = pydantic.Field(default=2.0, gt=0)
+    max_slowdown: float = pydantic.Field(default=3.0, gt=0)
     significance: float = pydantic.Field(default=0.05, gt=0, lt=1)
 
 

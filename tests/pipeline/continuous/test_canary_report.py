@@ -27,7 +27,7 @@ def test_an_equal_one_is_let_through():
     [
         ({"failed": 1}, "1 of 10 requests failed, max_errors is 0"),
         ({"disagreement": 0.26}, "labels 26.0% of 100 texts otherwise"),
-        ({"median_seconds": 0.5}, "takes 2.50 times as long"),
+        ({"median_seconds": 0.8}, "takes 4.00 times as long"),
         ({"accuracy": 0.6, "p_value": 0.01}, "its accuracy is 0.600, the stable model's 0.800"),
         ({"disagreement": None, "texts": 0}, "no text was answered by both"),
     ],
@@ -51,6 +51,6 @@ def test_what_is_no_objection(found):
 
 
 def test_limits_can_be_set():
-    limits = CanaryConfig(max_errors=0.1, max_disagreement=0.3, max_slowdown=3)
-    found = report(failed=1, disagreement=0.3, median_seconds=0.6)
+    limits = CanaryConfig(max_errors=0.1, max_disagreement=0.3, max_slowdown=5)
+    found = report(failed=1, disagreement=0.3, median_seconds=0.8)
     assert found.objections(limits) == []
