@@ -116,12 +116,12 @@ def rows(split: Path) -> Counter[bytes]:
 
 
 def files(folder: Path) -> set[Path]:
-    """Of our packages, code and data alike."""
+    """Of our packages, code and data alike; deployments are for people, and no part of one."""
     return {
         path.relative_to(folder)
         for package in ("components", "models", "pipeline", "serving")
         for path in (folder / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", "deploy"} & set(path.parts)
     }
 
 

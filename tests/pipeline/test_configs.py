@@ -180,7 +180,8 @@ def test_our_configs_name_files_that_exist(file):
     )
     for data in (line.data for line in lines):
         for path in (data.path, *data.reader.files()):
-            assert path is None or (ROOT / path).exists()
+            # What another command puts into runs/ need not be there yet.
+            assert path is None or path.startswith("runs/") or (ROOT / path).exists()
 
 
 def test_there_are_configs():
