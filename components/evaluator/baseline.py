@@ -55,5 +55,5 @@ class StableOrLatestOtherModelStrategy(LatestBlessedModelStrategy):
 
 def _model(state: State, version: int | None) -> str | None:
     """URI of the artifact that was pushed as a version."""
-    push = state.pushes.get(version) if version is not None else None
-    return push.origin.model if push and push.origin else None
+    origin = state.origin(version)
+    return origin.model if origin else None

@@ -98,10 +98,11 @@ class Executor(tfx_executor.Executor):
         )
         state, versions = store.state(), store.versions()
         _refuse_withdrawn(state, origin)
-        newest = state.pushes.get(versions[-1]) if versions else None
-        is_there = newest and newest.origin and newest.origin.content == origin.content
-        if newest and is_there and not store.damage(newest.version):
-            return newest.version
+        newest = versions[-1] if versions else None
+        known = state.origin(newest)
+        is_there = known is not None and known.content == origin.content
+        if newest is not None and is_there and not store.damage(newest):
+            return newest
         version = max(int(time.time()), versions[-1] + 1 if versions else 0)
         _copy(store, version, source, files, input_dict.get(MODEL_CARD_KEY))
         stable = state.stable if config.canary else None
@@ -160,9 +161,13 @@ def _copy(
     for card in cards or []:
         for name in sorted({MARKDOWN_FILE, JSON_FILE, *fileio.listdir(card.uri)}):
             io_utils.copy_file(os.path.join(card.uri, name), os.path.join(extra, name))
-    write_artifact_file(
-        os.path.join(extra, manifest.MANIFEST_FILE), manifest.to_text(manifest.measure(part))
-    )
+    # The model itself was just hashed: only what has come to it is.
+    beside = {
+        os.path.join(manifest.EXTRA_FOLDER, path): digest
+        for path, digest in manifest.measure(extra).items()
+    }
+    every = dict(sorted((arrived | beside).items()))
+    write_artifact_file(os.path.join(extra, manifest.MANIFEST_FILE), manifest.to_text(every))
     store.finish(version)
 
 
@@ -176,8 +181,8 @@ def _refuse_damaged(source: str, blessed: Mapping[str, str], found: Mapping[str,
 
 def _refuse_withdrawn(state: State, origin: Origin) -> None:
     for version, rollback in state.withdrawn.items():
-        push = state.pushes.get(version)
-        if push and push.origin and push.origin.content == origin.content:
+        known = state.origin(version)
+        if known and known.content == origin.content:
             raise PushRefused(
                 f"{origin.model} is not pushed: it is version {version}, which {rollback.who} rolled back "
                 f"({rollback.why}). python -m pipeline promote {version} --again takes it back"

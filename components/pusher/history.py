@@ -91,6 +91,11 @@ class State:
         """Where a rollback goes."""
         return self.stables[-2] if len(self.stables) > 1 else None
 
+    def origin(self, version: int | None) -> Origin | None:
+        """Where a version comes from, if that is known."""
+        push = self.pushes.get(version) if version is not None else None
+        return push.origin if push else None
+
     @property
     def labels(self) -> dict[str, int]:
         """Version by label."""

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -126,16 +127,9 @@ def judge_several_classes(
     """
     names = ("probabilities", "classes", "is_answer")
     check_outputs(answer, dict.fromkeys(names, probabilities.shape))
-    judgement = _judge(
-        classes, probabilities, tolerance, answer["classes"], answer["probabilities"]
+    return _judge_answer(
+        classes, probabilities, tolerance, answer, answer["is_answer"], _decision_problem
     )
-    problems = [
-        problem or _decision_problem(classes, row, decided, tolerance)
-        for problem, row, decided in zip(
-            judgement.problems, probabilities, answer["is_answer"], strict=True
-        )
-    ]
-    return Judgement(problems, judgement.largest_difference)
 
 
 def _decision_problem(
@@ -170,14 +164,24 @@ def judge_classes(
     """
     n, size = probabilities.shape
     check_outputs(answer, {"label": (n,), "probabilities": (n, size), "classes": (n, size)})
+    return _judge_answer(classes, probabilities, tolerance, answer, answer["label"], _label_problem)
+
+
+def _judge_answer(
+    classes: Sequence[str],
+    probabilities: np.ndarray,
+    tolerance: float,
+    answer: Answer,
+    decisions: np.ndarray,
+    problem_of: Callable[[Sequence[str], np.ndarray, Any, float], str | None],
+) -> Judgement:
+    """Probabilities, and what the model decided by them."""
     judgement = _judge(
         classes, probabilities, tolerance, answer["classes"], answer["probabilities"]
     )
     problems = [
-        problem or _label_problem(classes, row, label, tolerance)
-        for problem, row, label in zip(
-            judgement.problems, probabilities, answer["label"], strict=True
-        )
+        problem or problem_of(classes, row, decided, tolerance)
+        for problem, row, decided in zip(judgement.problems, probabilities, decisions, strict=True)
     ]
     return Judgement(problems, judgement.largest_difference)
 

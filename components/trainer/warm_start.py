@@ -42,8 +42,8 @@ class LatestStableModelStrategy(ResolverStrategy):
         state = Store(self._pushed).state()
         chosen: list[types.Artifact] = []
         for version in reversed(state.stables):
-            push = state.pushes.get(version)
-            model = models.get(push.origin.model) if push and push.origin else None
+            origin = state.origin(version)
+            model = models.get(origin.model) if origin else None
             if model and not current & {*run_outputs(store, model.id).get(_EXAMPLES, ())}:
                 chosen = [model]
                 break
