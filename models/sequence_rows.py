@@ -1,7 +1,8 @@
-"""Pretraining rows in memory: one or several sequences a row, which know nothing of each other."""
+"""Pretraining rows: one or several sequences a row, which know nothing of each other."""
 
 import dataclasses
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +10,12 @@ import tensorflow as tf
 from models.examples import Rows
 
 _READ_BATCH = 4096
-_FEATURES = ("token_ids", "sequence_lengths", "second_starts", "is_random_next")
+_FEATURES: dict[str, type] = {
+    "token_ids": np.int32,
+    "sequence_lengths": np.int32,
+    "second_starts": np.int32,
+    "is_random_next": np.int64,
+}
 
 
 class RowsError(ValueError):
@@ -39,7 +45,10 @@ class SequenceRows(Rows):
 
     @classmethod
     def read(cls, files: Sequence[str]) -> "SequenceRows":
-        """Reads rows into memory, 4 bytes an id, in the order of the files' names.
+        """Reads rows, in the order of the files' names.
+
+        The ids, 4 bytes each, go to an unnamed file of the temporary folder (TMPDIR), of which the system
+        holds in memory what there is room for: a corpus may be larger than the memory.
 
         Args:
             files: gzipped TFRecord files of tf.train.Example with the int64 lists `token_ids`,
@@ -48,26 +57,22 @@ class SequenceRows(Rows):
         Raises:
             RowsError: the lists of a row do not fit together.
         """
-        parts = [part for file in sorted(files) for part in _parsed(file)]
-
-        def joined(name: str, dtype: type) -> np.ndarray:
-            values = [part[name].values.numpy().astype(dtype) for part in parts]
-            return np.concatenate(values) if values else np.zeros(0, dtype)
-
-        def offsets(name: str) -> np.ndarray:
-            return _offsets([part[name].row_lengths().numpy() for part in parts])
-
-        rows = cls(
-            joined("token_ids", np.int32),
-            offsets("token_ids"),
-            joined("sequence_lengths", np.int32),
-            offsets("sequence_lengths"),
-        )
-        second_starts = joined("second_starts", np.int32)
-        if not len(second_starts):
-            return rows
-        return dataclasses.replace(
-            rows, second_starts=second_starts, is_random_next=joined("is_random_next", np.int64)
+        columns = {name: _Column(dtype) for name, dtype in _FEATURES.items()}
+        ids_a_row, sequences_a_row = [], []
+        for part in (part for file in sorted(files) for part in _parsed(file)):
+            for name, column in columns.items():
+                column.append(part[name].values.numpy())
+            ids_a_row.append(part["token_ids"].row_lengths().numpy())
+            sequences_a_row.append(part["sequence_lengths"].row_lengths().numpy())
+        found = {name: column.mapped() for name, column in columns.items()}
+        has_segments = len(found["second_starts"]) > 0
+        return cls(
+            found["token_ids"],
+            _offsets(ids_a_row),
+            found["sequence_lengths"],
+            _offsets(sequences_a_row),
+            found["second_starts"] if has_segments else None,
+            found["is_random_next"] if has_segments else None,
         )
 
     @classmethod
@@ -181,15 +186,32 @@ def _offsets(lengths: list[np.ndarray]) -> np.ndarray:
     )
 
 
-def _parsed(file: str) -> list[dict[str, tf.RaggedTensor]]:
+class _Column:
+    """Numbers that grow in an unnamed file, which is gone when nobody reads it any more."""
+
+    def __init__(self, dtype: type):
+        self._dtype = dtype
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as what is mapped
+
+    def append(self, values: np.ndarray) -> None:
+        self._file.write(values.astype(self._dtype).tobytes())
+
+    def mapped(self) -> np.ndarray:
+        """All numbers so far, read-only."""
+        self._file.flush()
+        if not self._file.tell():
+            return np.zeros(0, self._dtype)  # an empty file cannot be mapped
+        return np.memmap(self._file, self._dtype, mode="r")
+
+
+def _parsed(file: str) -> Iterator[dict[str, tf.RaggedTensor]]:
     spec = {name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in _FEATURES}
-    parts, row = [], 0
+    row = 0
     for serialized in tf.data.TFRecordDataset(file, compression_type="GZIP").batch(_READ_BATCH):
         part = tf.io.parse_example(serialized, spec)
         _check(part, file, row)
-        parts.append(part)
+        yield part
         row += part["token_ids"].nrows().numpy()
-    return parts
 
 
 def _check(part: dict[str, tf.RaggedTensor], file: str, first_row: int) -> None:

@@ -1,4 +1,4 @@
-"""Pretraining rows in memory: read in a fixed order, laid out as their sequences ask."""
+"""Pretraining rows: read in a fixed order, laid out as their sequences ask."""
 
 import hypothesis
 import numpy as np
@@ -65,6 +65,12 @@ def test_reads_gzipped_records_in_the_order_of_the_files_names(tmp_path, segment
     extra = (SECONDS, LABELS) if segments else ()
     assert_equal(read, SequenceRows.from_sequences(ROWS, *extra))
     assert read.has_pairs == segments
+
+
+def test_ids_stay_in_a_file_until_they_are_used(tmp_path):
+    read = SequenceRows.read([write(tmp_path / "x.gz", [features(0), features(1)])])
+    assert isinstance(read.token_ids, np.memmap)
+    assert not read.token_ids.flags.writeable
 
 
 def test_no_files_give_no_rows():
