@@ -81,6 +81,8 @@ def main() -> None:
     arms = [Arm(name, Path(folder)) for name, _, folder in named]
     if arguments.random:
         arms.append(Arm("random weights", arguments.random, is_random=True))
+    for arm in arms:
+        read_backbone_config(arm.folder)  # a wrong folder is an error before any training
     with quiet(cache_folder() / "benchmarks" / "log.txt") as console:
         with Progress(console) as progress:
             data = prepare(CONFIG, progress)
