@@ -38,7 +38,10 @@ def export_classifier(
         resources: trackables (hash tables, layers) that those functions use.
     """
     archive = keras.export.ExportArchive()
-    archive.track(classifier.model)
+    # Not track(model): it would write Keras's wrappers of the variables too, and with them every weight
+    # twice (keras-team/keras#23553).
+    weights = [weight.value for weight in classifier.model.weights]
+    archive.add_variable_collection("variables", weights)  # what models.warm_start reads
     for resource in resources:
         archive.track(resource)
     names = [TEXT, TEXT_PAIR] if classifier.config.pairs else [TEXT]

@@ -17,14 +17,14 @@ def export_generator(generator: TextGenerator, folder: str) -> None:
     work: `{"inputs": {"prompt": [...], "max_new_tokens": 20, ...}}` with one value for all prompts or a list,
     and `{"instances": [{"prompt": "...", "max_new_tokens": 20, ...}, ...]}` with a value a row.
 
-    See `models.export.export_classifier` for why it is keras.export.ExportArchive that writes.
+    See `models.export.export_classifier` for why it is keras.export.ExportArchive that writes, and why
+    the model is not tracked: the signatures bring their variables along.
 
     Args:
         generator: the trained model.
         folder: where the SavedModel goes.
     """
     archive = keras.export.ExportArchive()
-    archive.track(generator.model)
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"text": tf.io.FixedLenFeature([], tf.string)}

@@ -1,8 +1,11 @@
 """A ten-word vocabulary and the smallest models that use it."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.classifier import TextClassifier
 from models.config import BackboneConfig, ClassifierConfig
@@ -49,3 +52,16 @@ def make_classifier(vocabulary, backbone_config):
 @pytest.fixture(scope="session")
 def classifier(make_classifier) -> TextClassifier:
     return make_classifier()
+
+
+@pytest.fixture(scope="session")
+def checkpoint_bytes():
+    """A function of a SavedModel's folder: the bytes of all numbers in its checkpoint."""
+
+    def count(folder: str) -> int:
+        reader = tf.train.load_checkpoint(f"{folder}/variables/variables")
+        dtypes = reader.get_variable_to_dtype_map()  # a string's size is 0: the object graph
+        shapes = reader.get_variable_to_shape_map()
+        return sum(math.prod(shape) * dtypes[name].size for name, shape in shapes.items())
+
+    return count

@@ -170,6 +170,10 @@ def test_loads_as_tensorflow_1_does(exported, classifier, name):
     check(answer, classifier, TEXTS)
 
 
+def test_holds_each_weight_once(exported, classifier, checkpoint_bytes):
+    assert checkpoint_bytes(exported) == 4 * classifier.model.count_params()
+
+
 def test_needs_nothing_of_ours(exported, classifier, tmp_path):
     program = """
 import json, sys

@@ -127,6 +127,10 @@ def test_tensorflow_1_refuses_impossible_settings_too(exported):
         in_tensorflow_1(exported, "generate", {"prompt": TEXTS} | SETTINGS | {"top_p": 2.0})
 
 
+def test_holds_each_weight_once(exported, generator, checkpoint_bytes):
+    assert checkpoint_bytes(exported) == 4 * generator.model.count_params()
+
+
 def test_needs_nothing_of_ours(exported, generator, tmp_path):
     program = """
 import json, sys
