@@ -1,4 +1,4 @@
-"""Classification through the prompt: examples, a text, and the label that the model finds likeliest."""
+"""Classification through the prompt: examples, a text, and the label that the text makes likelier."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,16 @@ import tensorflow as tf
 
 from models.gpt.text_generator import TextGenerator
 
+CONTENT_FREE = ("N/A", "", "[MASK]")  # arXiv 2102.09690, section 5
+
 
 class FewShotClassifier:
     """Chooses labels by the likelihood of each as the continuation of a prompt with k examples (arXiv
-    2005.14165, section 2.4). Nothing is trained.
+    2005.14165, section 2.4), calibrated. Nothing is trained.
+
+    A model prefers some labels whatever the text: frequent or short words, the last example's label.
+    Contextual calibration (arXiv 2102.09690, section 5) measures that with texts that say nothing, and
+    divides each label's probability by the one it has after them.
 
     A prompt is `template`, filled with text and label of each example and then with the text in question,
     blanks between. Texts are cut at their end so that it fits into the context, each to an equal share.
@@ -20,10 +26,11 @@ class FewShotClassifier:
         examples: k pairs of text and label; none for zero-shot.
         labels: all there are, as they are to be read in the prompt.
         template: how an example reads, with "{text}" and, at its end, " {label}".
+        content_free: texts that say nothing; at least one.
 
     Raises:
-        ValueError: the template is none, an example's label is not among the labels, or the context has no
-            room for the texts.
+        ValueError: the template is none, an example's label is not among the labels, the context has no room
+            for the texts, or there is no content-free one.
     """
 
     def __init__(
@@ -32,6 +39,7 @@ class FewShotClassifier:
         examples: Sequence[tuple[str, str]],
         labels: Sequence[str],
         template: str = "{text} topic {label}",
+        content_free: Sequence[str] = CONTENT_FREE,
     ):
         if "{text}" not in template or not template.endswith(" {label}"):
             raise ValueError(
@@ -39,6 +47,8 @@ class FewShotClassifier:
             )
         if unknown := sorted({label for _, label in examples} - set(labels)):
             raise ValueError(f"examples have labels that are none: {', '.join(unknown)}")
+        if not content_free:
+            raise ValueError("content_free is empty: give at least one text that says nothing")
         self._generator, self._labels, self._template = generator, list(labels), template
         # The blank goes with the label: tokens hold the blank before their word.
         self._opening = template.removesuffix(" {label}")
@@ -46,6 +56,7 @@ class FewShotClassifier:
             generator.tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
         self._examples = self._fitted(examples)
+        self._prior = _shares(self.log_likelihoods(content_free)).mean(axis=0)
 
     def prompt(self, text: str) -> str:
         """What " " and a label are to follow."""
@@ -62,9 +73,14 @@ class FewShotClassifier:
             rows.append(score["log_likelihood"])
         return np.stack(rows) if rows else np.zeros((0, len(self._labels)), np.float32)
 
+    def calibrated(self, log_likelihoods: np.ndarray) -> np.ndarray:
+        """Probabilities of the labels by `log_likelihoods`, float32 [n, labels]; rows add up to 1."""
+        return _shares(log_likelihoods - np.log(self._prior))
+
     def predict(self, texts: Sequence[str]) -> list[str]:
-        """The likeliest label of each text."""
-        return [self._labels[i] for i in self.log_likelihoods(texts).argmax(axis=1)]
+        """The most probable label of each text."""
+        probabilities = self.calibrated(self.log_likelihoods(texts))
+        return [self._labels[i] for i in probabilities.argmax(axis=1)]
 
     def _with_text(self, text: str) -> str:
         return self._examples + self._opening.format(text=text)
@@ -100,3 +116,8 @@ class FewShotClassifier:
         """The text's first `count` tokens."""
         ids = self._tokenize(tf.constant([text]))[:, : max(count, 0)]
         return self._generator.tokenizer.decode(ids).numpy()[0].decode().rstrip("\ufffd")
+
+
+def _shares(log_likelihoods: np.ndarray) -> np.ndarray:
+    """Probabilities among the labels: rows add up to 1."""
+    return tf.nn.softmax(log_likelihoods).numpy()
