@@ -1,5 +1,7 @@
 """Classification through the prompt: examples, a text, and the label that the text makes likelier."""
 
+import math
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 from models.gpt.text_generator import TextGenerator
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # arXiv 2102.09690, section 5
+_RANDOM_TEXTS = 20  # arXiv 2305.19148
 
 
 class FewShotClassifier:
@@ -16,7 +19,10 @@ class FewShotClassifier:
 
     A model prefers some labels whatever the text: frequent or short words, the last example's label.
     Contextual calibration (arXiv 2102.09690, section 5) measures that with texts that say nothing, and
-    divides each label's probability by the one it has after them.
+    divides each label's probability by the one it has after them. Such texts are words of the examples in
+    random order (domain-context calibration, arXiv 2305.19148; words of one's own texts there), because a
+    small model's answer depends on where the label stands and on the words just before it; without examples
+    "N/A", "[MASK]" and the empty text.
 
     A prompt is `template`, filled with text and label of each example and then with the text in question,
     blanks between. Texts are cut at their end so that it fits into the context, each to an equal share.
@@ -26,11 +32,10 @@ class FewShotClassifier:
         examples: k pairs of text and label; none for zero-shot.
         labels: all there are, as they are to be read in the prompt.
         template: how an example reads, with "{text}" and, at its end, " {label}".
-        content_free: texts that say nothing; at least one.
 
     Raises:
-        ValueError: the template is none, an example's label is not among the labels, the context has no room
-            for the texts, or there is no content-free one.
+        ValueError: the template is none, an example's label is not among the labels, or the context has no
+            room for the texts.
     """
 
     def __init__(
@@ -39,7 +44,6 @@ class FewShotClassifier:
         examples: Sequence[tuple[str, str]],
         labels: Sequence[str],
         template: str = "{text} topic {label}",
-        content_free: Sequence[str] = CONTENT_FREE,
     ):
         if "{text}" not in template or not template.endswith(" {label}"):
             raise ValueError(
@@ -47,8 +51,6 @@ class FewShotClassifier:
             )
         if unknown := sorted({label for _, label in examples} - set(labels)):
             raise ValueError(f"examples have labels that are none: {', '.join(unknown)}")
-        if not content_free:
-            raise ValueError("content_free is empty: give at least one text that says nothing")
         self._generator, self._labels, self._template = generator, list(labels), template
         # The blank goes with the label: tokens hold the blank before their word.
         self._opening = template.removesuffix(" {label}")
@@ -56,7 +58,8 @@ class FewShotClassifier:
             generator.tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
         self._examples = self._fitted(examples)
-        self._prior = _shares(self.log_likelihoods(content_free)).mean(axis=0)
+        nothing = content_free([text for text, _ in examples])
+        self._prior = _shares(self.log_likelihoods(nothing)).mean(axis=0)
 
     def prompt(self, text: str) -> str:
         """What " " and a label are to follow."""
@@ -116,6 +119,21 @@ class FewShotClassifier:
         """The text's first `count` tokens."""
         ids = self._tokenize(tf.constant([text]))[:, : max(count, 0)]
         return self._generator.tokenizer.decode(ids).numpy()[0].decode().rstrip("\ufffd")
+
+
+def content_free(texts: Sequence[str]) -> list[str]:
+    """Texts that say nothing: the given ones' words drawn at random, as many as these have on average.
+
+    Args:
+        texts: of all labels alike, or the words of some would pass for nothing. If they have no words, the
+            result is CONTENT_FREE.
+    """
+    words = [word for text in texts for word in text.split()]
+    if not words:
+        return list(CONTENT_FREE)
+    draw = random.Random(0)
+    length = math.ceil(len(words) / len(texts))
+    return [" ".join(draw.choices(words, k=length)) for _ in range(_RANDOM_TEXTS)]
 
 
 def _shares(log_likelihoods: np.ndarray) -> np.ndarray:

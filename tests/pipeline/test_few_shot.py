@@ -11,7 +11,7 @@ import yaml
 from scipy import special, stats
 from typer.testing import CliRunner
 
-from models.gpt.few_shot import CONTENT_FREE
+from models.gpt.few_shot import content_free
 from models.language_model import Gpt
 from pipeline import few_shot
 from pipeline.__main__ import app
@@ -68,7 +68,7 @@ def run(world, run_id="1", **changes) -> dict:
 
 
 def test_the_summary_is_what_the_model_and_the_examples_give(world, generator):
-    """Each prompt is scored here by itself, by the definition: the greatest p(label | text) / p(label | no text)."""
+    """Each prompt is scored here by itself, by the definition: the greatest p(label | text) / p(label)."""
     summary = run(world)
     assert (summary["examples"], summary["tests"], summary["labels"]) == (2, 8, ["heart", "lungs"])
     config = FewShotConfig.model_validate(settings(world))
@@ -84,7 +84,7 @@ def test_the_summary_is_what_the_model_and_the_examples_give(world, generator):
             prompts = [f"{before}{text} topic {reads[name]}" for name in sorted(reads)]
             return special.softmax(generator.score(prompts)["log_likelihood"])
 
-        prior = np.mean([shares(text) for text in CONTENT_FREE], axis=0)
+        prior = np.mean([shares(text) for text in content_free([text for text, _ in few])], axis=0)
         for name, divisor in ((few_shot.GPT, prior), (few_shot.RAW, 1)):
             found = [sorted(reads)[np.argmax(shares(text) / divisor)] for text, _ in tests]
             right = [f == label for f, (_, label) in zip(found, tests, strict=True)]

@@ -6,7 +6,7 @@ import pytest
 import tiny_gpt
 
 from models.gpt.config import GptConfig
-from models.gpt.few_shot import FewShotClassifier
+from models.gpt.few_shot import CONTENT_FREE, FewShotClassifier, content_free
 from models.gpt.model import build_gpt
 from models.gpt.text_generator import TextGenerator
 
@@ -39,10 +39,10 @@ def test_scores_are_those_of_prompt_and_label(generator):
     np.testing.assert_allclose(found, [score["log_likelihood"] for score in expected], rtol=1e-5)
 
 
-def test_probabilities_are_divided_by_those_after_texts_that_say_nothing(generator):
+@pytest.mark.parametrize("examples", [EXAMPLES[:1], []])
+def test_probabilities_are_divided_by_those_after_texts_that_say_nothing(generator, examples):
     """q = W p with W = diag(mean of p after content-free texts)^-1, p adding up to 1 over the labels."""
-    content_free = ["", "two"]
-    classifier = FewShotClassifier(generator, EXAMPLES[:1], LABELS, content_free=content_free)
+    classifier = FewShotClassifier(generator, examples, LABELS)
 
     def shares(text):
         prompts = [f"{classifier.prompt(text)} {label}" for label in LABELS]
@@ -51,7 +51,7 @@ def test_probabilities_are_divided_by_those_after_texts_that_say_nothing(generat
         return p / p.sum()
 
     texts = ["two lungs", "a heart", "the matter"]
-    prior = np.mean([shares(text) for text in content_free], axis=0)
+    prior = np.mean([shares(text) for text in content_free([t for t, _ in examples])], axis=0)
     q = np.stack([shares(text) / prior for text in texts])
     expected = q / q.sum(axis=1, keepdims=True)
     found = classifier.calibrated(classifier.log_likelihoods(texts))
@@ -61,11 +61,22 @@ def test_probabilities_are_divided_by_those_after_texts_that_say_nothing(generat
     assert classifier.predict([]) == []
 
 
-def test_a_model_that_prefers_one_label_is_right_once_calibrated(train_sentencepiece):
-    """Without calibration it is worse than chance: it says "lungs" of every text, and few are of that label."""
+def test_texts_that_say_nothing_are_words_of_the_examples_in_disorder():
+    texts = ["the heart fails", "two lungs and the heart"]
+    found = content_free(texts)
+    assert len(set(found)) > 10
+    assert {len(text.split()) for text in found} == {4}
+    assert {word for text in found for word in text.split()} == set(" ".join(texts).split())
+    assert found == content_free(texts)
+    assert content_free([]) == content_free([" "]) == list(CONTENT_FREE)
+
+
+@pytest.mark.parametrize("shots", [0, 1])
+def test_a_model_that_prefers_one_label_is_right_once_calibrated(train_sentencepiece, shots):
+    """Uncalibrated it is worse than chance: it says "lungs" of every text, and one is of that label."""
     generator = echoing_generator(train_sentencepiece(vocab_size=295), preferred="lungs")
     labels = ["fail", "heart", "lungs"]
-    examples = [(f"a {label}", label) for label in labels]
+    examples = [(f"a {label}", label) for label in labels] * shots
     classifier = FewShotClassifier(generator, examples, labels)
     asked = ["heart", "fail", "fail", "lungs", "heart"]
     texts = [f"the {word} of two" for word in asked]
@@ -128,7 +139,6 @@ def test_prompts_fit_into_the_context(generator, text):
         ({"template": "{text} {label}."}, 'expected "{text}", and " {label}" at its end'),
         ({"template": "topic {label}"}, 'expected "{text}"'),
         ({"examples": [("a", "hearts")]}, "labels that are none: hearts"),
-        ({"content_free": []}, "give at least one text that says nothing"),
         ({"examples": EXAMPLES * 9}, "18 examples leave no room for texts in a context of 80"),
     ],
 )
