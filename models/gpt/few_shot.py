@@ -59,7 +59,9 @@ class FewShotClassifier:
         )
         self._examples = self._fitted(examples)
         nothing = content_free([text for text, _ in examples])
-        self._prior = _shares(self.log_likelihoods(nothing)).mean(axis=0)
+        # In logarithms: a small probability is no 0 to divide by. A factor for all labels makes no odds.
+        shares = tf.nn.log_softmax(self.log_likelihoods(nothing))
+        self._log_prior = tf.reduce_logsumexp(shares, axis=0).numpy()
 
     def prompt(self, text: str) -> str:
         """What " " and a label are to follow."""
@@ -78,7 +80,7 @@ class FewShotClassifier:
 
     def calibrated(self, log_likelihoods: np.ndarray) -> np.ndarray:
         """Probabilities of the labels by `log_likelihoods`, float32 [n, labels]; rows add up to 1."""
-        return _shares(log_likelihoods - np.log(self._prior))
+        return tf.nn.softmax(log_likelihoods - self._log_prior).numpy()
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The most probable label of each text."""
@@ -134,8 +136,3 @@ def content_free(texts: Sequence[str]) -> list[str]:
     draw = random.Random(0)
     length = math.ceil(len(words) / len(texts))
     return [" ".join(draw.choices(words, k=length)) for _ in range(_RANDOM_TEXTS)]
-
-
-def _shares(log_likelihoods: np.ndarray) -> np.ndarray:
-    """Probabilities among the labels: rows add up to 1."""
-    return tf.nn.softmax(log_likelihoods).numpy()

@@ -105,7 +105,7 @@ def echoing_generator(sentencepiece_model: bytes, preferred: str) -> TextGenerat
     }
     generator = TextGenerator(config, sentencepiece_model, model)
     (word,) = generator.tokenizer([f" {preferred}"]).numpy()[0]
-    weights["final_layer_norm/beta"] = embeddings[word]
+    weights["final_layer_norm/beta"] = 2 * embeddings[word]  # exp() of that is no float32
     for end, value in weights.items():
         (variable,) = (v for v in model.trainable_variables if v.path.endswith(end))
         variable.assign(value)
