@@ -28,7 +28,8 @@ from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import data_folder
 from pipeline.pretrained import pushed_model
 
-GPT, SVM, COMMONEST = "GPT through the prompt", "TF-IDF + linear SVM", "the commonest label"
+GPT, RAW = "GPT through the prompt", "the same, not calibrated"
+SVM, COMMONEST = "TF-IDF + linear SVM", "the commonest label"
 Example = tuple[str, str]  # text, label
 
 
@@ -46,7 +47,8 @@ def run_few_shot(config: FewShotConfig, run_id: str, tell: Callable[[str], None]
 
     Returns:
         The summary. `accuracy` has, for each way to classify, those of all seeds and their mean with its 95 %
-        interval by Student's t: over the choice of examples, not over that of test texts.
+        interval by Student's t: over the choice of examples, not over that of test texts. `predictions` has
+        how often each label was chosen in all seeds together, `true_labels` how many tests have it.
 
     Raises:
         FewShotError: a split or a label has too few texts, the pushed model is no GPT, or its context too
@@ -60,14 +62,18 @@ def run_few_shot(config: FewShotConfig, run_id: str, tell: Callable[[str], None]
     learn, tests = _texts(config)
     commonest = collections.Counter(label for _, label in learn).most_common(1)[0][0]
     accuracies: dict[str, list[float]] = collections.defaultdict(list)
+    predictions: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for seed in range(config.few_shot.seeds):
         few = draw_examples(learn, config.few_shot.examples_per_class, seed)
         asked = [text for text, _ in tests]
+        calibrated, raw = _through_prompt(generator, config, few, asked)
         for name, predicted in (
-            (GPT, _through_prompt(generator, config, few, asked)),
+            (GPT, calibrated),
+            (RAW, raw),
             (SVM, _by_svm(few, asked)),
             (COMMONEST, [commonest] * len(asked)),
         ):
+            predictions[name].update(predicted)
             right = sum(p == label for p, (_, label) in zip(predicted, tests, strict=True))
             accuracies[name].append(right / len(tests))
         tell(f"seed {seed}: " + ", ".join(f"{n} {a[-1]:.3f}" for n, a in accuracies.items()))
@@ -81,6 +87,8 @@ def run_few_shot(config: FewShotConfig, run_id: str, tell: Callable[[str], None]
         "examples": len(few),
         "tests": len(tests),
         "accuracy": {name: _interval(values) for name, values in accuracies.items()},
+        "true_labels": _sorted_counts(collections.Counter(label for _, label in tests)),
+        "predictions": {name: _sorted_counts(counts) for name, counts in predictions.items()},
     }
     _write(local_paths(config)["runs"] / run_id, config, summary)
     return summary
@@ -158,15 +166,20 @@ def _records(data: DataConfig) -> list[Record]:
 
 def _through_prompt(
     generator: TextGenerator, config: FewShotConfig, few: list[Example], texts: list[str]
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
+    """The texts' labels with calibration, and those without."""
     reads = _reading(config.few_shot.wording, {label for _, label in few})
-    names = {words: label for label, words in reads.items()}
+    labels = sorted(reads)
     examples = [(text, reads[label]) for text, label in few]
     try:
-        classifier = FewShotClassifier(generator, examples, sorted(names), config.few_shot.template)
+        classifier = FewShotClassifier(
+            generator, examples, [reads[label] for label in labels], config.few_shot.template
+        )
     except ValueError as error:
         raise FewShotError(str(error)) from None
-    return [names[words] for words in classifier.predict(texts)]
+    raw = classifier.log_likelihoods(texts)
+    calibrated = classifier.calibrated(raw)
+    return [labels[i] for i in calibrated.argmax(axis=1)], [labels[i] for i in raw.argmax(axis=1)]
 
 
 def _reading(wording: dict[str, str], labels: set[str]) -> dict[str, str]:
@@ -193,6 +206,10 @@ def _by_svm(few: list[Example], texts: list[str]) -> list[str]:
 def _interval(values: list[float]) -> dict[str, Any]:
     found = intervals.mean(np.array(values))
     return {"mean": found.value, "low": found.low, "high": found.high, "seeds": values}
+
+
+def _sorted_counts(counts: collections.Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 def _write(folder: Path, config: FewShotConfig, summary: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
-"""Classification through the prompt: examples, a text, and the label that the model finds likeliest."""
+"""Classification through the prompt: examples, a text, and the label that the text makes likelier."""
 
+import math
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,10 +9,20 @@ import tensorflow as tf
 
 from models.gpt.text_generator import TextGenerator
 
+CONTENT_FREE = ("N/A", "", "[MASK]")  # arXiv 2102.09690, section 5
+_RANDOM_TEXTS = 20  # arXiv 2305.19148
+
 
 class FewShotClassifier:
     """Chooses labels by the likelihood of each as the continuation of a prompt with k examples (arXiv
-    2005.14165, section 2.4). Nothing is trained.
+    2005.14165, section 2.4), calibrated. Nothing is trained.
+
+    A model prefers some labels whatever the text: frequent or short words, the last example's label.
+    Contextual calibration (arXiv 2102.09690, section 5) measures that with texts that say nothing, and
+    divides each label's probability by the one it has after them. Such texts are words of the examples in
+    random order (domain-context calibration, arXiv 2305.19148; words of one's own texts there), because a
+    small model's answer depends on where the label stands and on the words just before it; without examples
+    "N/A", "[MASK]" and the empty text.
 
     A prompt is `template`, filled with text and label of each example and then with the text in question,
     blanks between. Texts are cut at their end so that it fits into the context, each to an equal share.
@@ -46,6 +58,10 @@ class FewShotClassifier:
             generator.tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
         self._examples = self._fitted(examples)
+        nothing = content_free([text for text, _ in examples])
+        # In logarithms: a small probability is no 0 to divide by. A factor for all labels makes no odds.
+        shares = tf.nn.log_softmax(self.log_likelihoods(nothing))
+        self._log_prior = tf.reduce_logsumexp(shares, axis=0).numpy()
 
     def prompt(self, text: str) -> str:
         """What " " and a label are to follow."""
@@ -62,9 +78,14 @@ class FewShotClassifier:
             rows.append(score["log_likelihood"])
         return np.stack(rows) if rows else np.zeros((0, len(self._labels)), np.float32)
 
+    def calibrated(self, log_likelihoods: np.ndarray) -> np.ndarray:
+        """Probabilities of the labels by `log_likelihoods`, float32 [n, labels]; rows add up to 1."""
+        return tf.nn.softmax(log_likelihoods - self._log_prior).numpy()
+
     def predict(self, texts: Sequence[str]) -> list[str]:
-        """The likeliest label of each text."""
-        return [self._labels[i] for i in self.log_likelihoods(texts).argmax(axis=1)]
+        """The most probable label of each text."""
+        probabilities = self.calibrated(self.log_likelihoods(texts))
+        return [self._labels[i] for i in probabilities.argmax(axis=1)]
 
     def _with_text(self, text: str) -> str:
         return self._examples + self._opening.format(text=text)
@@ -100,3 +121,18 @@ class FewShotClassifier:
         """The text's first `count` tokens."""
         ids = self._tokenize(tf.constant([text]))[:, : max(count, 0)]
         return self._generator.tokenizer.decode(ids).numpy()[0].decode().rstrip("\ufffd")
+
+
+def content_free(texts: Sequence[str]) -> list[str]:
+    """Texts that say nothing: the given ones' words drawn at random, as many as these have on average.
+
+    Args:
+        texts: of all labels alike, or the words of some would pass for nothing. If they have no words, the
+            result is CONTENT_FREE.
+    """
+    words = [word for text in texts for word in text.split()]
+    if not words:
+        return list(CONTENT_FREE)
+    draw = random.Random(0)
+    length = math.ceil(len(words) / len(texts))
+    return [" ".join(draw.choices(words, k=length)) for _ in range(_RANDOM_TEXTS)]

@@ -1,5 +1,6 @@
 """Few-shot runs: a tiny GPT with random weights, pushed as the pretraining line does."""
 
+import collections
 import json
 
 import numpy as np
@@ -7,9 +8,10 @@ import pydantic
 import pytest
 import tiny_gpt
 import yaml
-from scipy import stats
+from scipy import special, stats
 from typer.testing import CliRunner
 
+from models.gpt.few_shot import content_free
 from models.language_model import Gpt
 from pipeline import few_shot
 from pipeline.__main__ import app
@@ -66,22 +68,31 @@ def run(world, run_id="1", **changes) -> dict:
 
 
 def test_the_summary_is_what_the_model_and_the_examples_give(world, generator):
-    """Each prompt is scored here by itself, by the definition: the label with the greatest likelihood."""
+    """Each prompt is scored here by itself, by the definition: the greatest p(label | text) / p(label)."""
     summary = run(world)
     assert (summary["examples"], summary["tests"], summary["labels"]) == (2, 8, ["heart", "lungs"])
     config = FewShotConfig.model_validate(settings(world))
     learn, tests = few_shot._texts(config)
     assert len(learn) == 20
     reads = {"heart": "heart", "lungs": "two lungs"}
-    for seed, accuracy in enumerate(summary["accuracy"][few_shot.GPT]["seeds"]):
+    accuracy, chosen = summary["accuracy"], collections.defaultdict(collections.Counter)
+    for seed in range(3):
         few = few_shot.draw_examples(learn, 1, seed)
         before = "".join(f"{text} topic {reads[label]} " for text, label in few)
-        right = 0
-        for text, label in tests:
+
+        def shares(text, before=before):
             prompts = [f"{before}{text} topic {reads[name]}" for name in sorted(reads)]
-            chosen = int(np.argmax(generator.score(prompts)["log_likelihood"]))
-            right += sorted(reads)[chosen] == label
-        assert accuracy == right / len(tests)
+            return special.softmax(generator.score(prompts)["log_likelihood"])
+
+        prior = np.mean([shares(text) for text in content_free([text for text, _ in few])], axis=0)
+        for name, divisor in ((few_shot.GPT, prior), (few_shot.RAW, 1)):
+            found = [sorted(reads)[np.argmax(shares(text) / divisor)] for text, _ in tests]
+            right = [f == label for f, (_, label) in zip(found, tests, strict=True)]
+            assert accuracy[name]["seeds"][seed] == np.mean(right)
+            chosen[name].update(found)
+    assert {name: summary["predictions"][name] for name in chosen} == chosen
+    assert accuracy[few_shot.GPT]["seeds"] != accuracy[few_shot.RAW]["seeds"]
+    assert summary["true_labels"] == collections.Counter(label for _, label in tests)
 
 
 def test_the_summary_is_written_with_means_and_intervals(world):
