@@ -1,7 +1,7 @@
 """Pretraining rows in memory: one or several sequences a row, which know nothing of each other."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +9,12 @@ import tensorflow as tf
 from models.examples import Rows
 
 _READ_BATCH = 4096
-_FEATURES = ("token_ids", "sequence_lengths", "second_starts", "is_random_next")
+_FEATURES: dict[str, type] = {  # of a row's lists, by name: what they are kept as
+    "token_ids": np.int32,
+    "sequence_lengths": np.int32,
+    "second_starts": np.int32,
+    "is_random_next": np.int64,
+}
 
 
 class RowsError(ValueError):
@@ -39,7 +44,7 @@ class SequenceRows(Rows):
 
     @classmethod
     def read(cls, files: Sequence[str]) -> "SequenceRows":
-        """Reads rows into memory, 4 bytes an id, in the order of the files' names.
+        """Reads rows into memory, 4 bytes an id (8 while reading), in the order of the files' names.
 
         Args:
             files: gzipped TFRecord files of tf.train.Example with the int64 lists `token_ids`,
@@ -48,26 +53,28 @@ class SequenceRows(Rows):
         Raises:
             RowsError: the lists of a row do not fit together.
         """
-        parts = [part for file in sorted(files) for part in _parsed(file)]
+        values: dict[str, list[np.ndarray]] = {name: [] for name in _FEATURES}
+        counts: dict[str, list[np.ndarray]] = {name: [] for name in _FEATURES}
+        for file in sorted(files):
+            for part in _parsed(file):
+                for name, ragged in part.items():
+                    values[name].append(ragged.values.numpy().astype(_FEATURES[name]))
+                    counts[name].append(ragged.row_lengths().numpy())
 
-        def joined(name: str, dtype: type) -> np.ndarray:
-            values = [part[name].values.numpy().astype(dtype) for part in parts]
-            return np.concatenate(values) if values else np.zeros(0, dtype)
-
-        def offsets(name: str) -> np.ndarray:
-            return _offsets([part[name].row_lengths().numpy() for part in parts])
+        def joined(name: str) -> np.ndarray:
+            return np.concatenate([np.zeros(0, _FEATURES[name]), *values.pop(name)])
 
         rows = cls(
-            joined("token_ids", np.int32),
-            offsets("token_ids"),
-            joined("sequence_lengths", np.int32),
-            offsets("sequence_lengths"),
+            joined("token_ids"),
+            _offsets(counts["token_ids"]),
+            joined("sequence_lengths"),
+            _offsets(counts["sequence_lengths"]),
         )
-        second_starts = joined("second_starts", np.int32)
+        second_starts = joined("second_starts")
         if not len(second_starts):
             return rows
         return dataclasses.replace(
-            rows, second_starts=second_starts, is_random_next=joined("is_random_next", np.int64)
+            rows, second_starts=second_starts, is_random_next=joined("is_random_next")
         )
 
     @classmethod
@@ -181,15 +188,15 @@ def _offsets(lengths: list[np.ndarray]) -> np.ndarray:
     )
 
 
-def _parsed(file: str) -> list[dict[str, tf.RaggedTensor]]:
+def _parsed(file: str) -> Iterator[dict[str, tf.RaggedTensor]]:
+    """Yields the lists of some rows at a time."""
     spec = {name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in _FEATURES}
-    parts, row = [], 0
+    row = 0
     for serialized in tf.data.TFRecordDataset(file, compression_type="GZIP").batch(_READ_BATCH):
         part = tf.io.parse_example(serialized, spec)
         _check(part, file, row)
-        parts.append(part)
+        yield part
         row += part["token_ids"].nrows().numpy()
-    return parts
 
 
 def _check(part: dict[str, tf.RaggedTensor], file: str, first_row: int) -> None:
