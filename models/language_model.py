@@ -38,7 +38,11 @@ class LanguageModel(abc.ABC):
 
     @abc.abstractmethod
     def rows(self, rows: SequenceRows, seed: int) -> Rows:
-        """What the task is trained and measured on; random choices follow from the seed."""
+        """What the task is trained and measured on; random choices follow from the seed.
+
+        Raises:
+            ValueError: a sequence is longer than the model has positions.
+        """
 
     @abc.abstractmethod
     def save(self, folder: str | Path) -> None:
@@ -98,6 +102,7 @@ class Bert(LanguageModel):
 
     def rows(self, rows: SequenceRows, seed: int) -> Rows:
         """The rows, masked anew in each epoch."""
+        _check_positions(rows, self.config)
         return MaskedRows(rows, self._masking, seed)
 
     def save(self, folder: str | Path) -> None:
@@ -118,6 +123,7 @@ class Gpt(LanguageModel):
 
     def rows(self, rows: SequenceRows, seed: int) -> Rows:
         """The rows as they are."""
+        _check_positions(rows, self.config)
         return rows
 
     @classmethod
@@ -135,6 +141,16 @@ class Gpt(LanguageModel):
         self.generator.save(keras_folder)
         # Loaded anew: in float32, and with variables of no strategy.
         export_generator(TextGenerator.load(keras_folder), str(folder))
+
+
+def _check_positions(rows: SequenceRows, config: BackboneConfig | GptConfig) -> None:
+    """Looked up beyond its end, a table of positions gives an error on a CPU, but zeros on a GPU."""
+    longest = int(rows.sequence_lengths.max(initial=0))
+    if longest > config.max_sequence_length:
+        raise ValueError(
+            f"a sequence has {longest} ids, the model {config.max_sequence_length} positions: lower "
+            "examples.max_length"
+        )
 
 
 def measure(model: LanguageModel, rows: SequenceRows, seed: int) -> dict[str, float]:

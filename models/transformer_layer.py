@@ -18,7 +18,9 @@ class TransformerLayer(keras.layers.Layer):
 
     Arranged for speed: tokens of all rows are one [tokens, hidden] matrix throughout, and queries, keys and
     values come from one product. Keras's own layers multiply [n, length, hidden] row by row, twice as slow on
-    a CPU.
+    a CPU. Keras has no fused attention on TensorFlow (`dot_product_attention(flash_attention=True)` is an
+    error there), so the scores [n, heads, length, length] are made; what is added to them is the same for all
+    heads, [n, 1, length, length].
 
     Args:
         intermediate_dim: width of the feed-forward network.

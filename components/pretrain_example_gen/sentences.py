@@ -14,7 +14,7 @@ _CANDIDATE = re.compile(
     r"""[.?!…](?<![.?!…]{2})[.?!…]*                # the end mark, from its beginning
     (?:["'”’»)\]}] | \[\d[\d,\ –-]*\] | (?<=[a-z]\.)\d{1,3}(?:[,–-]\d{1,3})*)*  # closers, citations
     (?:\s+ | (?<=[a-z)%]{2}\.)(?=[A-Z][A-Za-z]+[\s,:]))  # white space, or where it was forgotten
-    (?=["'“‘«(\[{]*(\w\S*))                       # 1: the next word, without what opens it""",
+    (?=(?:["'“‘«(\[{<]*|©\s?)(\w\S*))             # 1: the next word, without what opens it""",
     re.VERBOSE,
 )
 _BLANK_LINE = re.compile(r"\n\s*\n")
@@ -60,6 +60,9 @@ _STARTERS = _words(
 )
 _DOTTED = re.compile(r"(?:\w\.)+\w")
 _LABEL = re.compile(r"\d{1,2}|[a-z]")
+# "3 x 10(-7) M." and "1.2 V." are amounts; "in 1977 M. Smith" is not.
+_UNITS = frozenset("CKMTVW")
+_AMOUNT = re.compile(r"[<>=~(]*(?!(?:18|19|20)\d\d$)\d[\dxX×.,()^-]*(?<!,)")
 # Words that begin a sentence in lower case: p53, mRNA, c-Myc, pH, α-actin, alpha-actin.
 _LOWER_NAME = re.compile(
     r"[α-ωµ]|[a-z]{1,3}-?[A-Z0-9]|[a-z]{2,4}[0-9]|(?:alpha|beta|gamma|delta|kappa|cis|trans|n|p|o|m)-"
@@ -111,8 +114,9 @@ def _full_stop(text: str, start: int, mark: int, following: str) -> bool:
     """Whether the dot is more than an abbreviation's."""
     word_start = text.rfind(" ", start, mark) + 1 or start
     word = text[word_start:mark].lstrip(_OPENERS)
-    # "Fig." continues and so does "FIG. 2", but "MS." and "ED." are whole words.
-    lower = word if word[1:].isupper() and not following[0].isdigit() else word.lower()
+    # "Fig." continues and so does "FIG. 2", but "MS.", "EDs." and "V." are whole words.
+    is_written_so = word.isupper() or word[1:] != word[1:].lower()
+    lower = word if is_written_so and not following[0].isdigit() else word.lower()
     if lower in _CONTINUE:
         return False
     if len(word) <= 2 and word_start == start and _LABEL.fullmatch(word):
@@ -128,10 +132,12 @@ def _full_stop(text: str, start: int, mark: int, following: str) -> bool:
 
 
 def _ends_after_letter(letter: str, before: str, following: str) -> bool:
-    """Tells "vitamin D." and "5 g." from initials and labels by the word before."""
+    """Tells "vitamin D.", "5 g." and "5 V." from initials and labels by the word before."""
     previous = before.strip("(,;")
     if letter.islower():
         return previous[-1:].isdigit()
+    if letter in _UNITS and _AMOUNT.fullmatch(before):
+        return True
     return previous.lower() in _NAMED_BY_LETTER or following.rstrip(",:") in _STARTERS
 
 

@@ -22,14 +22,15 @@ from components.vocabulary_gen.measures import Kind, count_words, measure
 SPLITS = ["train", "eval"]
 REPORT_FILE = "report.json"
 _MOST_WORDS = 1_000_000  # of a bundle, before they are given on
+_MOST_LEARNED = 2_000_000  # words; the learner is one process, and rarer ones form no piece
 _Totals = Counter[tuple[str, str]]  # by split and name
 
 
 class Executor(BeamExecutor):
     """Writes the vocabulary, and what it makes of the splits train and eval.
 
-    The words are counted by all workers; one of them learns, from the counts in a fixed order. The vocabulary
-    is the same whatever the number of workers and the files' division.
+    The words are counted by all workers; one of them learns, from the two million commonest in a fixed order.
+    The vocabulary is the same whatever the number of workers and the files' division.
     """
 
     def Do(
@@ -63,7 +64,7 @@ class Executor(BeamExecutor):
             if given is None:
                 vocabulary = (
                     counts["train"]
-                    | "GatherWords" >> beam.combiners.ToList()
+                    | "GatherWords" >> commonest(_MOST_LEARNED)
                     | "Learn" >> beam.Map(_learn, config)
                 )
             else:
@@ -80,6 +81,15 @@ class Executor(BeamExecutor):
                 | "WriteReport"
                 >> beam.Map(partial(write_artifact_file, os.path.join(uri, REPORT_FILE)))
             )
+
+
+def commonest(most: int) -> beam.PTransform:
+    """(word, its number), …  → one list of those that occur most, of equal ones the first in the alphabet.
+
+    Args:
+        most: words of the list, which one worker holds.
+    """
+    return beam.combiners.Top.Of(most, key=lambda count: (-count[1], count[0]), reverse=True)
 
 
 class _CountWords(beam.DoFn):

@@ -1,7 +1,8 @@
 """Learns tokens from how often each word occurs, by SentencePiece's BPE (arXiv 1508.07909) in both kinds.
 
 Of the learners of WordPiece, tf-text's is pure Python and takes minutes where SentencePiece takes seconds,
-and Hugging Face's does what is done here, merge pairs bottom up, for one more requirement.
+and Hugging Face's does what is done here, merge pairs bottom up, for one more requirement: from the words of
+26,000 abstracts both make 16,000 tokens that cut 4,000 others into as many pieces (docs/pretraining.md).
 """
 
 import io

@@ -1,6 +1,7 @@
 """Whole runs of the pretraining line, and of the method: pretrain, then fine-tune from what was pushed."""
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import safetensors.numpy
 from end_to_end_world import FILLER, TOPICS, Recorder, settings, start_command
 from training_processes import exit_code
 
+from components.pretrain_example_gen.shards import document_keys
 from pipeline.commands.options import EXIT_NOT_BLESSED
+from pipeline.configs import PipelineConfig
+from pipeline.inputs import find_inputs
 from pipeline.pretrain_config import MethodConfig, PretrainConfig
 from pipeline.run import new_run_id, run
 
 pytestmark = pytest.mark.slow
 
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 32, "intermediate_dim": 64}
-HELD_OUT = {"modulus": 5, "remainder": 0}
+TEST_SPLIT = {"modulus": 5, "remainder": 0}
+HELD_OUT = {"modulus": 7, "remainder": 3}
 
 
 def write_documents(folder: Path, count: int = 300) -> None:
@@ -46,7 +51,7 @@ def pretrain_settings(folder: Path, **changes: object) -> dict:
             "text": {
                 "pattern": "*.jsonl",
                 "key_column": "id",
-                "splits": {"test_rule": HELD_OUT, "eval": 0.1},
+                "splits": {"test_rule": TEST_SPLIT, "eval": 0.1},
             },
         },
         "vocabulary": {"kind": "wordpiece", "size": 80},
@@ -91,9 +96,17 @@ def test_what_is_pushed_was_measured_as_it_was_trained(first):
         assert measured[name] == pytest.approx(trained[name], abs=1e-4)
 
 
-def test_no_held_out_document_was_read(first):
-    counts = first["pretrain_examples"]["splits"]["train"]
-    assert counts["rows_checked"] == counts["rows"] > 0
+def test_no_row_is_of_a_held_out_document_nor_of_the_test_split(first):
+    [examples] = first["artifacts"]["PretrainExampleGen.pretrain_examples"]
+    rows = [keys for path in Path(examples).glob("Split-*/*") for keys in document_keys(str(path))]
+    found = {int(key) for keys in rows for key in keys.values.numpy()}
+    assert found == {key for key in range(300) if key % 7 != 3 and key % 5}
+    counts = first["pretrain_examples"]["splits"]
+    for split in counts.values():
+        assert split["rows_checked"] == split["rows"] > 0
+        assert split["read"] == split["held_out"] + split["documents"]
+    held_out = sum(split["held_out"] for split in counts.values())
+    assert held_out == sum(key % 7 == 3 and key % 5 > 0 for key in range(300))
 
 
 def test_an_unchanged_line_is_cached(first, documents):
@@ -151,6 +164,44 @@ def method(documents):
         "name": "tiny_after",
     }
     return {"pretrain": pretrain_settings(documents), "finetune": finetune}
+
+
+def test_fine_tuning_finds_the_encoder_by_line_by_run_and_by_folder(first, method):
+    taken = method["finetune"]["model"]["pretrained"]
+    ways = (
+        {"pretrained": taken},
+        {"pretrained": taken | {"run": first["run_id"]}},
+        {"weights": first["pushed"]["path"]},
+    )
+    for way in ways:
+        config = PipelineConfig.model_validate(
+            method["finetune"] | {"model": {"max_length": 64} | way}
+        )
+        inputs = find_inputs(config)
+        assert inputs.weights == first["pushed"]["path"]
+        assert inputs.vocabulary == f"{first['pushed']['path']}/vocab.txt"
+
+
+def test_pretraining_goes_on_from_what_was_pushed(first, documents):
+    """With its vocabulary, and without its head for sentence pairs."""
+    changed = pretrain_settings(
+        documents,
+        name="tiny_continued",
+        examples={"objective": "mlm", "max_length": 64},
+        model={"weights": first["pushed"]["path"]},
+        training={"epochs": 1, "batch_size": 16, "optimizer": {"learning_rate": 1e-4}},
+    )
+    del changed["vocabulary"]
+    summary = run(PretrainConfig.model_validate(changed), new_run_id(), Recorder())
+    assert summary["error"] is None
+    assert summary["inputs"]["weights"] == first["pushed"]["path"]
+    vocabularies = [Path(s["pushed"]["path"], "vocab.txt").read_text() for s in (first, summary)]
+    assert vocabularies[0] == vocabularies[1]
+    learned, after = (s["metrics"]["eval"]["mlm_loss"] for s in (first, summary))
+    nothing = math.log(
+        len(vocabularies[0].splitlines())
+    )  # where such an epoch leaves random weights
+    assert after < (learned + nothing) / 2
 
 
 def test_the_whole_method_goes_in_one_command(first, method, documents):

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from models.backbone import build_backbone
+from models.encoder_layer import SequenceBias
+from models.gpt.model import CausalBias
 
 INPUTS = {
     "token_ids": tf.constant([[2, 5, 6, 3], [2, 7, 3, 0]]),
@@ -131,3 +133,16 @@ def test_low_precision_is_close_to_float32(backbone, backbone_config, policy):
     seen = INPUTS["padding_mask"].numpy().astype(bool)
     a, b = (tf.cast(model(INPUTS), tf.float32).numpy()[seen] for model in (backbone, low))
     assert np.linalg.norm(a - b) < 0.02 * np.linalg.norm(a)
+
+
+@pytest.mark.parametrize("layer", [SequenceBias, CausalBias])
+def test_what_may_be_seen_is_told_once_for_all_heads(layer):
+    bias = layer()(tf.constant([[1, 1, 2, 0], [1, 2, 3, 3]]))
+    assert bias.shape == (2, 1, 4, 4)
+
+
+def test_keras_has_no_fused_attention_on_tensorflow():
+    """Once this fails, `TransformerLayer.attend` should use what Keras then has."""
+    x = tf.ones([1, 4, 2, 8])
+    with pytest.raises(ValueError, match="Flash attention is not supported in tensorflow backend"):
+        keras.ops.dot_product_attention(x, x, x, flash_attention=True)

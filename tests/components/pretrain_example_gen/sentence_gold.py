@@ -88,4 +88,11 @@ GOLD: list[list[str]] = [
     ["It modifies the course of MS.", "Narrative reviews agree."],
     ["He is at the M.D. Anderson Hospital.", "He is well."],
     ["The result was negative.", "µ-Opioid receptors were absent."],
+    # Seen in a sample of PubMed's.
+    ["It broke down at 1.2 V.", "Therefore, corrosion was faster.", "V. Cholerae did not."],
+    ["It binds at 3 x 10(-7) M.", "Gabaculine binds at 10(-9) M.", "Similar drugs do not."],
+    ["In 1977 M. Smith said so.", "In 1978, C. Jones agreed."],
+    ["We saw outpatients with EDs.", "Consecutive ones were asked."],
+    ["Management may thus be changed.", "© 2021 The Pathological Society."],
+    ["It is unique in this subset.", "<Learning objective: Look twice.>"],
 ]

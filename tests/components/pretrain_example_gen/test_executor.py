@@ -73,9 +73,12 @@ def test_the_test_split_is_never_read(make_rows):
     assert keys == {*range(60), *range(100, 120)}
 
 
-def test_files_do_not_depend_on_how_the_input_is_cut(make_rows):
+def test_files_do_not_depend_on_order_files_and_workers(make_rows):
     config = PretrainExamplesConfig(max_length=48, documents_per_shard=20)
-    assert make_rows(config, DOCUMENTS).files() == make_rows(config, DOCUMENTS, files=3).files()
+    workers = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
+    turned = {split: rows[::-1] for split, rows in DOCUMENTS.items()}
+    again = make_rows(config, turned, files=3, beam_args=workers).files()
+    assert again == make_rows(config, DOCUMENTS).files()
 
 
 def test_another_seed_gives_other_pairs(make_rows):

@@ -4,12 +4,15 @@ import pathlib
 import subprocess
 import sys
 
+import apache_beam as beam
 import pytest
 import tensorflow as tf
+from apache_beam.testing.util import assert_that, equal_to
 from tfx.types import channel, standard_artifacts
 
 from components.vocabulary_gen.component import VocabularyGen
 from components.vocabulary_gen.config import VocabularyConfig
+from components.vocabulary_gen.executor import commonest
 from components.vocabulary_gen.learners import RESERVED, LearnerError
 from components.vocabulary_gen.measures import count_words
 from models.gpt.sentencepiece_tokenizer import SentencepieceTokenizer
@@ -71,6 +74,14 @@ def test_does_not_depend_on_order_files_and_workers(make_vocabulary, config):
     again = make_vocabulary(config, {**TEXTS, "train": TRAIN[::-1]}, files=3, beam_args=workers)
     assert again.content == made.content
     assert again.report == made.report
+
+
+def test_of_too_many_words_the_commonest_are_learned_from():
+    words = [("d", 2), ("a", 1), ("c", 2), ("b", 3), ("e", 2)]
+    for order in (words, words[::-1]):
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            found = pipeline | beam.Create(order) | commonest(3) | beam.Map(sorted)
+            assert_that(found, equal_to([[("b", 3), ("c", 2), ("d", 2)]]))
 
 
 def test_wordpieces_do_not_depend_on_pythons_hashes():
