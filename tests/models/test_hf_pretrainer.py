@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ from models.backbone import build_backbone
 from models.hf_pretrainer import load_pretrainer, save_pretrainer
 from models.hf_weights import WeightsError, load_backbone
 from models.pretrainer import MASKED_LM, NEXT_SENTENCE, build_pretrainer
+
+GOLDEN = json.loads(Path(__file__).with_name("huggingface_pretrainer.json").read_text())
 
 
 @pytest.fixture
@@ -47,6 +50,35 @@ def test_what_was_saved_guesses_the_same(model, folder, inputs, backbone_config)
     expected, answer = model(inputs), loaded(inputs)
     for name in (MASKED_LM, NEXT_SENTENCE):
         np.testing.assert_array_equal(answer[name], expected[name])
+
+
+def test_a_folder_of_transformers_guesses_what_it_guesses_there(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["config"]))
+    tensors = {name: np.array(values, np.float32) for name, values in GOLDEN["tensors"].items()}
+    safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
+    model, config, missing = load_pretrainer(tmp_path, next_sentence=True)
+    assert (config.hidden_dim, missing) == (4, [])
+    length = len(GOLDEN["token_ids"])
+    answer = model(
+        {
+            "token_ids": tf.constant([GOLDEN["token_ids"]]),
+            "sequence_ids": tf.ones([1, length], tf.int32),
+            "position_ids": tf.range(length)[tf.newaxis],
+            "segment_ids": tf.constant([GOLDEN["segment_ids"]]),
+            "masked_positions": tf.range(length)[tf.newaxis],
+            "first_positions": tf.constant([[0]]),
+        }
+    )
+    for name, theirs in (
+        (MASKED_LM, "prediction_logits"),
+        (NEXT_SENTENCE, "seq_relationship_logits"),
+    ):
+        expected = np.array(GOLDEN[theirs]).reshape(np.shape(answer[name]))
+        np.testing.assert_allclose(answer[name], expected, atol=1e-5)
+
+
+def test_what_is_written_has_the_names_that_transformers_has(folder):
+    assert set(safetensors.numpy.load_file(folder / "model.safetensors")) == set(GOLDEN["tensors"])
 
 
 def test_fine_tuning_starts_from_the_backbone(model, folder, inputs):
