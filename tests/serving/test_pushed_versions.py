@@ -13,6 +13,8 @@ from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 from pipeline.configs import PipelineConfig, local_paths
 from pipeline.versions import promote, rollback
 
+pytestmark = pytest.mark.slow
+
 NAME = "toy"
 CONFIG = {
     "name": NAME,
