@@ -1,5 +1,6 @@
 """What holds for every test: quiet libraries, no accelerators, repeatable examples."""
 
+import gc
 import os
 
 # Read when TensorFlow is first imported, so set before any test module is.
@@ -12,6 +13,14 @@ import pytest
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if "CI" in os.environ else "local")
+
+gc.disable()  # while what the tests need is imported
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector need not look through its millions of objects ever again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
