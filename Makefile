@@ -18,7 +18,8 @@ demo: setup ## from raw PubMed records to a served classifier
 	@$(PYTHON) -m pipeline demo
 
 test: setup ## run the tests; PYTEST_ARGS="tests/models -k tokenizer" runs some of them
-	@$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		$(PYTEST_ARGS)
 
 test-current: ## run the tests on the current stack, inside a Debian 13 root (as root)
 	@requirements/debian_root.sh make test STACK=tfx121 PYTEST_ARGS='$(PYTEST_ARGS)'

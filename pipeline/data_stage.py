@@ -2,13 +2,13 @@
 
 import dataclasses
 
-import tfx.components
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import Channel
 
 from components.data_audit.component import DataAudit
 from components.data_validator.component import DataValidator, Texts
 from components.example_gen.component import ExampleGen
+from components.statistics_gen.component import StatisticsGen
 from pipeline.configs import PipelineConfig
 from pipeline.earlier_data import create_earlier_data, earlier_channels
 from pipeline.example_gen import create_example_gen
@@ -21,7 +21,7 @@ class DataStage:
     """The components, in the order in which they may run."""
 
     example_gen: ExampleGen
-    statistics_gen: tfx.components.StatisticsGen
+    statistics_gen: StatisticsGen
     schema_gen: BaseNode
     earlier: BaseNode
     validator: DataValidator
@@ -56,7 +56,7 @@ def create_data_stage(
     """
     example_gen = create_example_gen(config.data.reader, inputs.data)
     examples = example_gen.outputs["examples"]
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    statistics_gen = StatisticsGen(examples=examples)
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = create_schema_gen(inputs)
     earlier = create_earlier_data(statistics, serving_root, has_metadata=has_metadata)

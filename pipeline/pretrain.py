@@ -13,6 +13,7 @@ from components.pretrain_example_gen.component import PretrainExampleGen
 from components.pretrain_trainer.config import PretrainSettings
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from components.statistics_gen.component import StatisticsGen
 from components.vocabulary_gen.component import VocabularyGen
 from components.vocabulary_gen.config import VocabularyConfig
 from pipeline.example_gen import create_example_gen
@@ -43,7 +44,7 @@ def create_pretrain_pipeline(
     """
     example_gen = create_example_gen(config.data.reader, inputs.data)
     examples = example_gen.outputs["examples"]
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    statistics_gen = StatisticsGen(examples=examples)
     schema_gen = create_schema_gen(inputs)
     validator = DataValidator(
         statistics=statistics_gen.outputs["statistics"],

@@ -9,6 +9,7 @@ from tfx.types import Channel
 
 from components.mitigation.component import Mitigation
 from components.trainer.run_fn import TrainerSettings
+from components.transform.component import Transform
 from components.transform.preprocessing import preprocessing_config
 from components.tuner.config import TuningConfig
 from components.tuner.tuner_fn import TunerSettings
@@ -25,7 +26,7 @@ class TrainingStage:
     """The components, in the order in which they may run; None for what the config does not ask for."""
 
     mitigation: Mitigation | None
-    transform: tfx.components.Transform
+    transform: Transform
     tuner: tfx.components.Tuner | None
     warm_start: BaseNode | None
     trainer: tfx.components.Trainer
@@ -86,7 +87,7 @@ def _mitigation(config: PipelineConfig, examples: Channel, schema: Channel) -> M
 
 def _transform(
     config: PipelineConfig, inputs: Inputs, examples: Channel, schema: Channel
-) -> tfx.components.Transform:
+) -> Transform:
     settings = preprocessing_config(
         inputs.vocabulary,
         inputs.vocabulary_hash,
@@ -95,7 +96,7 @@ def _transform(
         task=config.data.reader.task,
         pairs=config.data.reader.has_pairs,
     )
-    return tfx.components.Transform(
+    return Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn=f"{_PREPROCESSING}.preprocessing_fn",
@@ -128,7 +129,7 @@ def _trainer_settings(
 
 
 def _tuner(
-    tuning: TuningConfig, trainer: TrainerSettings, transform: tfx.components.Transform
+    tuning: TuningConfig, trainer: TrainerSettings, transform: Transform
 ) -> tfx.components.Tuner:
     return tfx.components.Tuner(
         tuner_fn="components.tuner.tuner_fn.tuner_fn",
@@ -142,7 +143,7 @@ def _tuner(
 
 def _trainer(
     settings: TrainerSettings,
-    transform: tfx.components.Transform,
+    transform: Transform,
     tuner: tfx.components.Tuner | None,
     base_model: Channel | None,
 ) -> tfx.components.Trainer:

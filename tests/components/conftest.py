@@ -123,11 +123,11 @@ class Transformed:
 @pytest.fixture(scope="session")
 def transformed(tmp_path_factory) -> Transformed:
     """Runs TFX's Transform executor, with our functions, as a pipeline would."""
-    from tfx.components.transform.executor import Executor
     from tfx.types import artifact_utils
     from tfx.utils import io_utils
 
     from components.data_validator.schema import build_schema
+    from components.transform.executor import Executor
     from components.transform.preprocessing import preprocessing_config
 
     out = tmp_path_factory.mktemp("transform")

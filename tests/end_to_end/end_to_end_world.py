@@ -1,4 +1,4 @@
-"""A small world: three hundred rows that a two-layer model can learn, and a config for them."""
+"""A small world: a few hundred rows that a model of one layer can learn, and a config for them."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def settings(folder: Path, **changes: object) -> dict:
             "vocabulary": str(folder / "vocab.txt"),
             "backbone": {
                 "vocabulary_size": len(VOCABULARY),
-                "num_layers": 2,
+                "num_layers": 1,
                 "num_heads": 2,
                 "hidden_dim": 32,
                 "intermediate_dim": 64,

@@ -296,6 +296,8 @@ def test_bad_rows_stop_the_line_and_are_kept(tmp_path, world):
 def test_a_run_that_was_preempted_and_killed_ends_as_if_it_had_not_been(world, first, tmp_path):
     config = settings(world, root=str(tmp_path / "runs"))
     config["training"] |= {"checkpoint": {"every_seconds": 0}, "wandb_project": "tests"}
+    (tmp_path / "runs/tiny").mkdir(parents=True)  # what comes before the training is cached
+    shutil.copy(world / "runs/tiny/metadata.sqlite", tmp_path / "runs/tiny")
 
     def start() -> BaseProcess:
         return start_command(config, tmp_path, WANDB_MODE="offline")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 def test_real_abstracts_become_a_pushed_classifier(tmp_path):
     vocabulary = fetch("minilm_l6") / "vocab.txt"
-    backbone = "{num_layers: 2, num_heads: 2, hidden_dim: 64, intermediate_dim: 128}"
+    backbone = "{num_layers: 1, num_heads: 2, hidden_dim: 64, intermediate_dim: 128}"
     config = load_config(
         PipelineConfig,
         Path("configs/pubmed_disease_area_demo.yaml"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from pipeline.predict import PredictError, predict
 from pipeline.run import new_run_id, run
 from serving.client import Client, Labels
 from serving.client import app as client_app
-from serving.process import ServerProcess
+from serving.flags import ServerFlags
+from serving.process import free_port
+from serving.server import serving
 
 pytestmark = pytest.mark.slow
 
@@ -154,9 +157,15 @@ def test_training_graph_export_and_examples_give_the_same_answers(pairs, pairs_c
     with pytest.raises(PredictError, match="reads pairs of texts"):
         predict(pairs_config, questions)
     base = Path(pairs["pushed"]["path"]).parent
-    with ServerProcess(base, "pairs") as server, Client(server.rest_target, "pairs", "rest") as it:
+    port = free_port()
+    flags = ServerFlags(str(base), "pairs", port=0, rest_api_port=port)
+    with (
+        serving(flags, threading.Event()) as frontend,
+        Client(f"127.0.0.1:{port}", "pairs", "rest") as it,
+    ):
         asked = it.predict(questions, answers)
-        command = ["--target", server.grpc_target, "--model", "pairs", "--pairs", "--jsonl"]
+        target = f"127.0.0.1:{frontend.grpc_port}"
+        command = ["--target", target, "--model", "pairs", "--pairs", "--jsonl"]
         shown = CliRunner().invoke(client_app, [*command, questions[0], answers[0]])
     assert json.loads(shown.stdout)["labels"] == asked[0].labels
     for row, (one, other) in enumerate(zip(told, asked, strict=True)):

@@ -189,7 +189,7 @@ def analysed(model: Path, examples: Sequence[bytes], folder: Path) -> list[dict[
         telemetry_descriptors=["test"],
         raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
     )
-    with beam.Pipeline() as pipeline:
+    with beam.Pipeline("FnApiRunner") as pipeline:
         extracts = (
             pipeline
             | beam.Create(list(examples), reshuffle=False)

@@ -23,6 +23,7 @@ from pipeline.run import local_pipeline, new_run_id
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
+MAKERS = {"ImportSchemaGen", "TextExampleGen", "Transform", "Trainer"}
 TEXTS = [row["text"] for row in make_rows(20, seed=5)] + ["", "Ünïcödé hëart"]
 
 
@@ -90,10 +91,11 @@ def test_the_line_ends_in_a_pushed_model(world, first):
 
 
 def test_the_model_is_that_of_a_local_run_bit_for_bit(config, world, first):
-    """Of the local graph only what leads to the model is run."""
+    """Of the local graph only what the model is made of is run, without the checks of the data."""
     graph = Compiler().compile(local_pipeline(config)[0])
-    names = [node.pipeline_node.node_info.id for node in graph.nodes]
-    del graph.nodes[names.index("Trainer") + 1 :]
+    for node in list(graph.nodes):
+        if node.pipeline_node.node_info.id not in MAKERS:
+            graph.nodes.remove(node)
     runner = LocalRunner(new_run_id(), Recorder())
     runner.run_with_ir(graph)
     assert runner.runs[-1].node == "Trainer", runner.runs[-1].error
@@ -165,7 +167,8 @@ def test_pretrain_then_fine_tune(world):
     model = {"pretrained": {"pipeline": "tiny_pretrain", "root": "elsewhere"}, "max_length": 64}
     places = section(world, "tiny_after", weights=str(backbone), spec="2.0")
     del places["vocabulary"]
-    after = settings(world, name="tiny_after", model=model, kubeflow=places)
+    briefly = {"training": {"epochs": 1}, "gate": {"min_accuracy": 0.0}}
+    after = settings(world, name="tiny_after", model=model, kubeflow=places, **briefly)
     runs = run_ir(PipelineConfig.model_validate(after), world)
     assert set(states(runs).values()) == {"ran"}
     [pushed] = runs["Pusher"].outputs["pushed_model"]

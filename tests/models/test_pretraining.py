@@ -17,6 +17,8 @@ from models.sequence_rows import SequenceRows
 from models.tasks import BertPretraining
 from models.training import fit
 
+pytestmark = pytest.mark.slow
+
 LETTERS = "abcdefgh"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS]
 CLS, SEP, FIRST = 2, 3, 5
@@ -41,11 +43,11 @@ def make_rows(count, seed) -> SequenceRows:
     return SequenceRows.from_sequences(rows, seconds, labels)
 
 
-def train(folder, listeners=(), dropout=0.1, **settings):
+def train(folder, listeners=(), dropout=0.1, layers=1, **settings):
     keras.utils.set_random_seed(3)
     config = BackboneConfig(
         vocabulary_size=len(VOCABULARY),
-        num_layers=2,
+        num_layers=layers,
         num_heads=2,
         hidden_dim=32,
         intermediate_dim=64,
@@ -83,7 +85,7 @@ def numbers(history):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("trained"), epochs=10)
+    return train(tmp_path_factory.mktemp("trained"), layers=2, epochs=10)
 
 
 def test_learns(trained):

@@ -40,7 +40,7 @@ def make_examples(count: int, seed: int) -> Examples:
 def make_classifier(dropout: float) -> TextClassifier:
     backbone = BackboneConfig(
         vocabulary_size=len(VOCABULARY),
-        num_layers=2,
+        num_layers=1,
         num_heads=2,
         hidden_dim=8,
         intermediate_dim=16,

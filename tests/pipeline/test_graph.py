@@ -1,9 +1,12 @@
 """The graph as text, and as TFX sees it."""
 
 import pytest
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
+from components.beam_executor import BeamExecutor
 from pipeline.configs import PipelineConfig
 from pipeline.graph import graph_text
+from pipeline.run import local_pipeline
 
 BACKBONE = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
 READERS = {
@@ -160,3 +163,13 @@ def test_tuning_changes_only_tuner_and_trainer(compiled, make):
     assert changed == {"Transform", "Trainer", "ModelCard"}
     more = compiled(make(tuning=TUNING | {"max_trials": 3}))
     assert {node for node in more if more[node] != with_tuner[node]} == {"Tuner", "ModelCard"}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_no_component_leaves_the_choice_of_a_runner_to_beam(make, reader):
+    """Whose default first tries to download another."""
+    pipeline, _ = local_pipeline(make(reader))
+    specs = [getattr(component, "executor_spec", None) for component in pipeline.components]
+    executors = [spec.executor_class for spec in specs if isinstance(spec, BeamExecutorSpec)]
+    assert len(executors) > 4
+    assert all(issubclass(executor, BeamExecutor) for executor in executors)

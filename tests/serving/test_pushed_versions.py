@@ -13,6 +13,8 @@ from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 from pipeline.configs import PipelineConfig, local_paths
 from pipeline.versions import promote, rollback
 
+pytestmark = pytest.mark.slow
+
 NAME = "toy"
 CONFIG = {
     "name": NAME,
@@ -78,11 +80,11 @@ def wait_until(target, **wanted):
 def wait_until_loaded(target, version):
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = NAME
-    for _ in range(600):
+    for _ in range(1200):
         statuses = target.model.GetModelStatus(request, timeout=30).model_version_status
         if version in [s.version for s in statuses if s.state == s.AVAILABLE]:
             return
-        time.sleep(0.1)
+        time.sleep(0.05)
     pytest.fail(f"version {version} was not loaded within 60 s")
 
 
@@ -93,7 +95,7 @@ def test_versions_change_under_requests_and_none_fails(config, push, serve):
         stop, answers, failures = threading.Event(), [], []
 
         def keep_asking():
-            while not stop.is_set():
+            while not stop.wait(0.005):  # the server shares this process's interpreter
                 try:
                     answers.append((answering(target, "stable"), answering(target)))
                 except grpc.RpcError as error:

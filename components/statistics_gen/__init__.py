@@ -1,0 +1,1 @@
+"""TFX's StatisticsGen on the in-memory Beam runner."""
