@@ -2,18 +2,12 @@
 
 import datetime
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-if __name__ == "__main__":
-    # As in the containers that the KFP SDK makes itself: its compiler and client are not imported, but by
-    # `submit`, which asks for them. Only the IR's protos are needed here.
-    os.environ.setdefault("_KFP_RUNTIME", "true")
 
 from kubeflow.local.executor import LocalExecutor, StepFailed, StepRun
 from kubeflow.local.ir import Ir, IrError, fill_parameters, read_ir
