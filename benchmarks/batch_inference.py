@@ -9,10 +9,6 @@ untrained: the work does not depend on it. What ours pays once (graph, metadata 
 told apart by asking it about one row, and counts in the ratio.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import functools
 import itertools

@@ -6,10 +6,6 @@ what `python -m pipeline continuous` does is done. What was killed goes on with 
 `runs/pubmed_continuous` to start anew.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import random

@@ -9,10 +9,6 @@ augmented, with what Mitigation does to a run's examples; the gate's own measure
 patients. A seed draws the patients who are left out, the weights and the order.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import random

@@ -9,10 +9,6 @@ epoch and the learning rate by. The test abstracts (PMID % 5 == 0) are always th
 pretrained on.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import dataclasses
 import json

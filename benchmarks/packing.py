@@ -8,10 +8,6 @@ holds like lengths, padded to the longest. To time them, the contenders take tur
 compare them, each learns all sequences once, with several seeds, and is evaluated on others, never packed.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import itertools
 import json

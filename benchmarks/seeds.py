@@ -6,10 +6,6 @@ Every seed is a run of the line in which only `training.seed` differs, so all be
 cached, and a benchmark that was stopped goes on where it was.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import sys

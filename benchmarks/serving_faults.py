@@ -25,7 +25,6 @@ import httpx
 from benchmarks.serving_fuzz import resident_mib
 from serving.client import Client
 from serving.process import ServerProcess
-from serving.quiet import quiet_tensorflow
 from serving.transports import ClientError
 
 _MODEL = "model"
@@ -154,7 +153,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="of the soak")
     parser.add_argument("--clients", type=int, default=4)
     arguments = parser.parse_args(argv)
-    quiet_tensorflow()
     with tempfile.TemporaryDirectory() as scratch:
         model = arguments.model or _toy(Path(scratch))
         served = Path(scratch) / "served"

@@ -24,7 +24,6 @@ import rich.table
 from benchmarks.serving_fuzz import resident_mib
 from serving.client import Client
 from serving.process import ServerProcess
-from serving.quiet import quiet_tensorflow
 
 _ROOT = Path(__file__).parents[1]
 _MODEL = "model"
@@ -133,7 +132,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=128, help="for each number of clients")
     parser.add_argument("--threads", type=int, default=2, help="of the server")
     arguments = parser.parse_args(argv)
-    quiet_tensorflow()
     console = rich.console.Console()
     console.print(model_alone(arguments.model, arguments.words, arguments.rows))
     length = sorted(arguments.words)[len(arguments.words) // 2]

@@ -9,12 +9,9 @@ from the list of strings to the ids; loading and tracing come before. The ids ar
 "[SEP]" is text for all.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys

@@ -6,10 +6,6 @@ One epoch each, as in finetune_throughput. A cost that is linear in the tokens l
 but for what is paid once (tracing); the line fitted to the medians tells the two apart.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import statistics

@@ -1,10 +1,5 @@
 """The command line: python -m kubeflow.runner COMMAND."""
 
-import os
-
-# Read by native code when it is first loaded, hence before any other import.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import datetime
 import json
 import re
@@ -22,6 +17,9 @@ from pipeline.commands.options import EXIT_CONFIG, EXIT_FAILED, ConfigOption, Se
 from pipeline.config_loader import ConfigError, load_config, top_keys
 from pipeline.configs import PipelineConfig
 from pipeline.pretrain_config import PretrainConfig, config_class
+from serving.quiet import quiet_tensorflow
+
+quiet_tensorflow()
 
 _INTERVAL = re.compile(r"([0-9]+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -1,13 +1,11 @@
 """The command line: python -m pipeline COMMAND."""
 
-import os
-
-# Read by native code when it is first loaded, hence before any other import.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import typer
 
 from pipeline.commands import asking, looking, running, versions
+from serving.quiet import quiet_tensorflow
+
+quiet_tensorflow()
 
 app = typer.Typer(
     help="From raw scientific text to an evaluated, served classifier.\n\n"

@@ -49,6 +49,8 @@ def find_batch_model(config: PipelineConfig, wanted: str | None = None) -> Batch
         pipeline.predict.PredictError: none is wanted, and nothing was pushed yet.
     """
     path = (_wanted(config, wanted) if wanted else stable_version(config)).resolve()
+    # Measured, not read from the version's manifest: it is kept as the hash of what answered, and decides
+    # whether earlier answers are taken from the cache, so files that were changed since must change it.
     return BatchModel(path, path.name, content_hash(measure(str(path))), _task(path))
 
 

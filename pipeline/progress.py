@@ -116,6 +116,8 @@ def show_summary(console: Console, summary: dict[str, Any]) -> None:
         pushed = summary["pushed"]
         more = _LABELS[pushed["label"]]
         console.print(f"[green]blessed and pushed[/] as version {pushed['version']}{more}")
+        if mark := pushed.get("rollback"):
+            console.print(f"  {mark['when']}, {mark['who']}: {mark['why']}", markup=False)
 
 
 def _show_refusal(console: Console, blessing: dict[str, Any]) -> None:

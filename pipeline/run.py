@@ -24,8 +24,8 @@ from pipeline.local_runner import FAILED, Listener, LocalRunner, NodeRun
 from pipeline.pretrain import create_pretrain_pipeline
 from pipeline.pretrain_config import PretrainConfig
 from pipeline.report.page import write_report
-from pipeline.report.run_record import CONFIG_FILE, SUMMARY_FILE
-from pipeline.versions import find
+from pipeline.report.run_record import CONFIG_FILE, SUMMARY_FILE, RunRecord
+from pipeline.versions import standing
 
 logger = logging.getLogger("sciformer.run")
 
@@ -92,7 +92,7 @@ def local_pipeline(
 def _report(folder: Path) -> None:
     """Writes the report; what the run has come to stands, whether that works or not."""
     try:
-        write_report(folder)
+        write_report(RunRecord.read(folder))
     except Exception:
         logger.exception("%s: the report could not be written", folder)
 
@@ -147,16 +147,10 @@ def _summarise(
     }
 
 
-def _pushed(config: PipelineConfig | PretrainConfig, runs: list[NodeRun]) -> dict[str, str] | None:
+def _pushed(config: PipelineConfig | PretrainConfig, runs: list[NodeRun]) -> dict[str, Any] | None:
     """The pushed version, and what it is now: an earlier run may have pushed it, in the same bytes."""
     pushed = results.pushed(runs)
-    if pushed is None:
-        return None
-    found = find(config, int(pushed["version"]))
-    if found is None:
-        return {**pushed, "label": "deleted"}
-    path, label = found
-    return {**pushed, "path": str(path), "label": label or "kept"}
+    return standing(config, pushed) if pushed else None
 
 
 def _failure(node: NodeRun) -> str:

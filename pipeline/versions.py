@@ -1,10 +1,10 @@
 """The pushed versions of a line: what there is, what is stable, and how that is changed."""
 
 import contextlib
+import datetime
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import pydantic
 from tfx.dsl.io import fileio
@@ -99,12 +99,31 @@ def status(config: PipelineConfig | PretrainConfig, folder: str | None = None) -
     )
 
 
-def find(config: PipelineConfig | PretrainConfig, version: int) -> tuple[Path, Label | None] | None:
-    """The folder and the label that a version has now; None if it is not kept any more."""
-    store = _store(config, None)
+def standing(config: PipelineConfig | PretrainConfig, pushed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a version that a run has pushed is now.
+
+    Args:
+        config: of the line.
+        pushed: `version` and `path` of then.
+
+    Returns:
+        `version`, `path` (where it lies now) and `label`: "stable", "canary", "rolled back", "kept" if it has
+        none, "deleted" if it is there no more. Of one that was rolled back also `rollback`, with `when` (UTC,
+        ISO 8601), `who` and `why`.
+
+    Raises:
+        components.pusher.store.HistoryError: the history of the versions can't be read.
+    """
+    store, version = _store(config, None), int(pushed["version"])
+    found = {"version": pushed["version"], "path": pushed["path"]}
     if version not in store.versions():
-        return None
-    return Path(store.path(version)), _labels(store.state()).get(version)
+        return found | {"label": "deleted"}
+    state = store.state()
+    found |= {"path": store.path(version), "label": _labels(state).get(version, "kept")}
+    if mark := state.withdrawn.get(version):
+        when = mark.when.astimezone(datetime.timezone.utc).isoformat(timespec="seconds")
+        found["rollback"] = {"when": when, "who": mark.who, "why": mark.why}
+    return found
 
 
 def promote(

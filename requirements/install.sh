@@ -3,6 +3,7 @@
 # Returns at once when .venv already is what it should be.
 #
 #   requirements/install.sh           install
+#   requirements/install.sh --runtime without what tests and lints (stack tfx121; the image's set)
 #   requirements/install.sh --check   print "STACK PYTHON", or what stands in the way, and stop
 #   STACK=tfx116|tfx121               overrides the choice of stack
 set -euo pipefail
@@ -91,6 +92,10 @@ choose() { # sets stack and python
     fi
 }
 
+lock_of() { # lock_of STACK: the file that says what is installed
+    echo "requirements/$1$variant.txt"
+}
+
 check_tools() { # what building pyfarmhash, which has no wheels, and making .venv take
     local cxx header ensurepip
     {
@@ -118,7 +123,7 @@ print(importlib.util.find_spec("ensurepip") is not None)')
 
 describe() { # describe STACK: what a finished .venv of that stack says in its stamp
     echo "$1"
-    echo "lock $(sha256sum <"requirements/$1.txt")"
+    echo "lock $(sha256sum <"$(lock_of "$1")")"
     echo "path $PWD/.venv"
     .venv/bin/python -I -c 'import sys; print("python", sys.version)'
 }
@@ -126,11 +131,13 @@ describe() { # describe STACK: what a finished .venv of that stack says in its s
 is_ready() {
     local installed
     [[ -x .venv/bin/python ]] && read -r installed 2>/dev/null <"$stamp" &&
+        [[ -e $(lock_of "$installed") ]] &&
         [[ ${STACK:-$installed} == "$installed" && $(<"$stamp") == "$(describe "$installed")" ]]
 }
 
 install() {
-    local uv mirror lock=requirements/$stack.txt
+    local uv mirror lock
+    lock=$(lock_of "$stack")
     echo "install: stack $stack with $python into .venv (a minute or two)"
     uv=$(requirements/get_uv.sh "$python")
     "$uv" venv --quiet --clear --no-project --python "$python" .venv
@@ -159,14 +166,18 @@ from tfx import v1' 2>&1); then
     fi
 }
 
-if (($# > 0)) && [[ $# != 1 || $1 != --check ]]; then
-    fail "unknown argument: $*. Usage: requirements/install.sh [--check]"
-fi
-if (($# == 0)) && is_ready; then exit 0; fi
+variant=
+case $* in
+    "" | --check) ;;
+    --runtime) variant=_runtime ;;
+    *) fail "unknown argument: $*. Usage: requirements/install.sh [--check | --runtime]" ;;
+esac
+if [[ $* != --check ]] && is_ready; then exit 0; fi
 check_machine
 choose
+if [[ ! -e $(lock_of "$stack") ]]; then fail "there is no runtime set of stack $stack, only of tfx121."; fi
 check_tools
-if (($# > 0)); then
+if [[ $* == --check ]]; then
     echo "$stack $python"
     exit 0
 fi

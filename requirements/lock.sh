@@ -22,3 +22,5 @@ compile() { # compile NAME OPTION...: NAME.in -> NAME.txt, replaced only if ever
 compile uv --universal --python-version 3.10 "$@"
 compile tfx116 --python-version 3.10 --python-platform x86_64-manylinux_2_28 "$@"
 compile tfx121 --universal --python-version 3.11 "$@"
+# The same versions, even where others came out since: the image holds what was tested.
+compile tfx121_runtime --universal --python-version 3.11 --constraints requirements/tfx121.txt "$@"

@@ -10,10 +10,6 @@ Timed is the training loop, tracing and compiling included; loading and tokenizi
 after it are not.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import statistics

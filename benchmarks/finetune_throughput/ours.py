@@ -3,10 +3,6 @@
 `python -m benchmarks.finetune_throughput.ours --data FOLDER --weights FOLDER`
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import dataclasses
 import json

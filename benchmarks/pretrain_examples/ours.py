@@ -3,10 +3,6 @@
 `python -m benchmarks.pretrain_examples.ours --data FOLDER --form texts --vocabulary FOLDER`
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import resource

@@ -9,14 +9,11 @@ uvicorn, all in processes of their own on the same cores. The SavedModel in proc
 threads as there are cores, each with clients / cores texts at a time. They take turns. Loopback only.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import statistics
 import sys
 import tempfile

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.quiet import quiet_tensorflow
-
 if TYPE_CHECKING:
     from serving.servable import Servable
 
 
 def main(version: str, texts_file: str) -> None:
     """Answers orders until standard input ends."""
-    quiet_tensorflow()
     from serving.servable import Servable
 
     folder = Path(version)

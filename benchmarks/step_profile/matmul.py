@@ -3,10 +3,6 @@
 `python -m benchmarks.step_profile.matmul --size 2048`
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import json
 import statistics

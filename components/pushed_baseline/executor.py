@@ -1,6 +1,5 @@
 """Copies the stable version, or the one before if the candidate is that."""
 
-import filecmp
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components import manifest
 from components.pusher.store import Store
 
 VERSION_PROPERTY = "pushed_version"
@@ -49,18 +49,23 @@ def latest_other(store: Store, candidates: Sequence[Path]) -> Path | None:
 
     What was rolled back, or is still on trial, is nothing to be measured by.
     """
-    for version in reversed(store.state().stables):
-        folder = Path(store.path(version))
-        if not any(holds(folder, candidate) for candidate in candidates):
-            return folder
+    stables = store.state().stables
+    measured = [manifest.measure(str(candidate)) for candidate in candidates if stables]
+    for version in reversed(stables):
+        pushed = _files(store, version)
+        if not any(files.items() <= pushed.items() for files in measured):
+            return Path(store.path(version))
     return None
 
 
-def holds(folder: Path, other: Path) -> bool:
-    """Whether a folder has all files of another, byte for byte."""
-    return all(
-        (folder / path.relative_to(other)).is_file()
-        and filecmp.cmp(path, folder / path.relative_to(other), shallow=False)
-        for path in other.rglob("*")
-        if path.is_file()
-    )
+def _files(store: Store, version: int) -> dict[str, str]:
+    """The SHA-256 of each file of a version, by path.
+
+    As they were pushed, which is the question here: a version whose files were damaged since is still the
+    candidate's, and nothing to measure it by. Read is only what has no manifest, or a broken one.
+    """
+    try:
+        pushed = store.pushed_files(version)
+    except ValueError:
+        pushed = None
+    return manifest.measure(store.path(version)) if pushed is None else pushed

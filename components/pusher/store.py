@@ -17,6 +17,7 @@ from components.pusher.models_config import models_config
 
 HISTORY_FILE, MODELS_CONFIG_FILE = "history.json", "models.config"
 _KEPT_FOLDER, _LOCK_FILE = "kept", ".lock"
+_MANIFEST = os.path.join(manifest.EXTRA_FOLDER, manifest.MANIFEST_FILE)
 _LEFTOVER = re.compile(r"\.[0-9]+\.(part|gone)")
 _HISTORY = pydantic.TypeAdapter(list[Change])
 
@@ -73,20 +74,32 @@ class Store:
         """Versions that lie where servers look."""
         return self._in(self.base)
 
-    def damage(self, version: int) -> list[str] | None:
-        """A phrase for each file that is not as it was pushed; None if there is no manifest to tell."""
-        folder = self.path(version)
-        path = os.path.join(manifest.EXTRA_FOLDER, manifest.MANIFEST_FILE)
-        if not fileio.exists(os.path.join(folder, path)):
+    def pushed_files(self, version: int) -> dict[str, str] | None:
+        """The SHA-256 of each file as it was pushed, by path; None if there is no manifest to tell.
+
+        Raises:
+            ValueError: the manifest can't be read; the message says where.
+        """
+        path = os.path.join(self.path(version), _MANIFEST)
+        if not fileio.exists(path):
             return None
-        with fileio.open(os.path.join(folder, path)) as file:
+        with fileio.open(path) as file:
             text = file.read()
         try:
-            expected = manifest.from_text(text)
+            return manifest.from_text(text)
         except ValueError as error:
-            return [f"{path}: {error}"]
-        found = manifest.measure(folder)
-        del found[path]
+            raise ValueError(f"{_MANIFEST}: {error}") from error
+
+    def damage(self, version: int) -> list[str] | None:
+        """A phrase for each file that is not as it was pushed; None if there is no manifest to tell."""
+        try:
+            expected = self.pushed_files(version)
+        except ValueError as error:
+            return [str(error)]
+        if expected is None:
+            return None
+        found = manifest.measure(self.path(version))
+        del found[_MANIFEST]
         return manifest.differences(expected, found)
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 
 from components.fingerprint import code_fingerprint
 from components.serving_validator import executor
+from serving import official_image
 
 
 class ServingValidatorSpec(standard_component_specs.InfraValidatorSpec):
@@ -72,8 +73,8 @@ class ServingValidator(base_component.BaseComponent):
             num_examples: how many of its rows are asked.
             tolerance: largest absolute difference of a probability, or of a log-likelihood in
                 nats a token, that still agrees.
-            serving_spec: which tensorflow/serving image to run where docker answers; `latest` by
-                default.
+            serving_spec: which tensorflow/serving image to run where docker answers; the one of
+                serving/deploy by default.
             validation_spec: how long a server may take to load the model (120 s by default) and
                 how often to try (once by default: a wrong answer stays wrong).
 
@@ -81,7 +82,7 @@ class ServingValidator(base_component.BaseComponent):
             ValueError: for a serving platform other than local docker, or nothing to ask.
         """
         serving_spec = serving_spec or infra_validator_pb2.ServingSpec(
-            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=["latest"]),
+            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[official_image.TAG]),
             local_docker=infra_validator_pb2.LocalDockerConfig(),
         )
         if serving_spec.WhichOneof("serving_platform") != "local_docker":

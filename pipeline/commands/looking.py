@@ -1,7 +1,8 @@
 """Looking without running: configs, graphs, data sets, and what earlier runs have left."""
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +15,17 @@ from pipeline.commands.options import (
     load,
     load_runnable,
 )
+from pipeline.configs import PipelineConfig
 from pipeline.datasets.fetch import DatasetError
 from pipeline.datasets.fetch import fetch as fetch_dataset
 from pipeline.datasets.registry import DATASETS
 from pipeline.few_shot_config import FewShotConfig
 from pipeline.inputs import InputError
 from pipeline.logs import quiet
+from pipeline.pretrain_config import PretrainConfig
+
+if TYPE_CHECKING:
+    from pipeline.report.run_record import RunRecord
 
 
 def validate(config: ConfigOption, set_: SetOption = []) -> None:  # noqa: B006
@@ -71,21 +77,39 @@ def report(
 ) -> None:
     """Write a finished run's report again, and print where it is.
 
-    Of a config with `pretrain` and `finetune`, the runs of both are meant.
+    It says what the pushed version is now. Of a config with `pretrain` and `finetune`, the runs of both
+    are meant.
     """
     from pipeline.report.find import run_folder
     from pipeline.report.page import write_report
-    from pipeline.report.run_record import RunError
+    from pipeline.report.run_record import RunError, RunRecord
 
     written, missing = [], []
     for settings in lines_of(load(config, set_)):
         try:
-            written.append(write_report(run_folder(settings, run)))
+            record = RunRecord.read(run_folder(settings, run))
         except RunError as error:
             missing.append(str(error))
+        else:
+            written.append(write_report(_as_it_stands(record, settings)))
     typer.echo("\n".join(map(str, written or missing)), err=not written)
     if not written:
         raise typer.Exit(EXIT_CONFIG)
+
+
+def _as_it_stands(record: "RunRecord", settings: PipelineConfig | PretrainConfig) -> "RunRecord":
+    """The run with what has become of its version since."""
+    if not record.summary["pushed"]:
+        return record
+    from components.pusher.store import HistoryError
+    from pipeline.versions import standing
+
+    try:
+        pushed = standing(settings, record.summary["pushed"])
+    except HistoryError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    return dataclasses.replace(record, summary=record.summary | {"pushed": pushed})
 
 
 def fetch(

@@ -1,11 +1,12 @@
 """The report's first screen: may this model be shipped, and why?"""
 
 import dataclasses
+import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from components.evaluator.verdict import OVERALL, Comparison, Estimate, Rule, Verdict
-from pipeline.report.formats import whole
+from pipeline.report.formats import moment, whole
 from pipeline.report.run_record import RunRecord
 
 Tone = Literal["good", "bad", "wait"]
@@ -19,6 +20,11 @@ _WHERE_TO_LOOK = {
     "ExampleGen": _QUARANTINE,
     "DataValidator": _QUARANTINE,
     "DataAudit": "What was found, pair by pair, is in ",
+}
+_STANDINGS = {
+    "stable": "",
+    "canary": ", a canary until it is promoted",
+    "kept": ", but it is not the stable version any more",
 }
 
 
@@ -85,14 +91,30 @@ def _outcome(record: RunRecord) -> Answer:
         )
     if not summary["pushed"]:
         return Answer("wait", "Not yet.", "The model is blessed, but was not pushed.")
-    return Answer(
-        "good",
-        "Yes.",
-        f"Every rule that blocks is met; the model is blessed and pushed.{_standing(record.verdict)}",
-    )
+    return _pushed(summary["pushed"], _compared(record.verdict))
 
 
-def _standing(verdict: Verdict | None) -> str:
+def _pushed(pushed: dict[str, Any], compared: str) -> Answer:
+    """By what the version is now, which `status` says too."""
+    label = pushed["label"]
+    if label == "rolled back":
+        mark = pushed["rollback"]
+        when = moment(datetime.datetime.fromisoformat(mark["when"]))
+        return Answer(
+            "bad",
+            "No.",
+            f"The model was blessed and pushed, and rolled back on {when} by {mark['who']}.",
+            (mark["why"],),
+            (f"`promote {pushed['version']} --again` is the way to take it back.",),
+        )
+    if label == "deleted":
+        because = "Every rule that blocks was met, but the pushed version was deleted since."
+        return Answer("wait", "Not any more.", because)
+    because = f"Every rule that blocks is met; the model is blessed and pushed{_STANDINGS[label]}."
+    return Answer("good", "Yes.", because + compared)
+
+
+def _compared(verdict: Verdict | None) -> str:
     """Whom the model surely beats, and who surely beats it."""
     others = verdict.comparisons if verdict else ()
     better = [one.against for one in others if (one.difference.low or 0) > 0]
@@ -170,6 +192,6 @@ def _plain_figures(record: RunRecord) -> tuple[Figure, ...]:
 
 
 def pushed_place(record: RunRecord) -> Path | None:
-    """The folder of the pushed version."""
+    """The folder of the pushed version, if there still is one."""
     pushed = record.summary["pushed"]
-    return Path(pushed["path"]) if pushed else None
+    return Path(pushed["path"]) if pushed and pushed["label"] != "deleted" else None

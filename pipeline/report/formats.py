@@ -120,10 +120,14 @@ def by_class(metrics: dict[str, Estimate]) -> dict[str, dict[str, Estimate]]:
 def when(run_id: str) -> str:
     """The time that a run id holds, or the id."""
     try:
-        time = datetime.datetime.strptime(run_id, "%Y%m%dT%H%M%S.%fZ")
+        return moment(datetime.datetime.strptime(run_id, "%Y%m%dT%H%M%S.%fZ"))
     except ValueError:
         return run_id
-    return f"{time:%d %B %Y, %H:%M} UTC".lstrip("0")
+
+
+def moment(utc: datetime.datetime) -> str:
+    """A time, to the minute."""
+    return f"{utc:%d %B %Y, %H:%M} UTC".lstrip("0")
 
 
 FILTERS: dict[str, Any] = {

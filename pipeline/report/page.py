@@ -17,20 +17,10 @@ REPORT_FILE = "report.html"
 _HEADLINE_METRICS = ("accuracy", "micro_f1", "macro_f1", "mae", "rmse")
 
 
-def write_report(folder: Path) -> Path:
-    """Writes `report.html` into a run's folder, whole or not at all.
-
-    Args:
-        folder: `<root>/<name>/<run id>`, with its `summary.json`.
-
-    Returns:
-        The file.
-
-    Raises:
-        pipeline.report.run_record.RunError: the folder has no summary.
-    """
-    path = folder / REPORT_FILE
-    write_whole_file(path, render(RunRecord.read(folder)))
+def write_report(record: RunRecord) -> Path:
+    """Writes `report.html` into a run's folder, whole or not at all; returns the file."""
+    path = record.folder / REPORT_FILE
+    write_whole_file(path, render(record))
     return path
 
 

@@ -1,5 +1,9 @@
 """The tokenizer benchmark on a few words."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -47,3 +51,17 @@ def test_the_report_has_a_row_for_each_of_the_others(capsys):
         ("1 texts, tf-text FastBertTokenizer", 3.0, 1),
     ]
     assert "Hugging Face" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # imports TensorFlow and Beam in a process of its own
+def test_no_library_warns():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.tokenizer", "--help"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert done.stdout.startswith("usage: ")

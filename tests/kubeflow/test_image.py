@@ -163,3 +163,11 @@ def test_a_step_runs_in_the_image(image, stages, finetune_config):
     command = json.loads(check.split(" CMD ")[1])
     (work / "check").mkdir()
     assert image.run(command, work / "check" / "log.txt", 60) == 0
+
+
+@pytest.mark.slow
+def test_it_holds_no_tools_of_tests_and_lint(image):
+    [packages] = image.folder.glob(".venv/lib/python3.*/site-packages")
+    assert (packages / "tfx").is_dir()
+    tools = ("pytest", "mypy", "ruff", "hypothesis", "kubernetes_validate", "debugpy")
+    assert [name for name in tools if (packages / name).exists()] == []

@@ -3,6 +3,7 @@
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
+from components.manifest import EXTRA_FOLDER, MANIFEST_FILE, measure, to_text
 from components.medline_example_gen.config import MedlineConfig
 from components.text_example_gen.config import TextConfig
 from pipeline.batch_input import BatchInputError, find_batch_input
@@ -139,6 +140,20 @@ def test_models_that_cannot_be_asked(config, tmp_path):
         find_batch_model(config, "3")
     with pytest.raises(BatchModelError, match=r"no saved_model.pb in .*/4; pushed versions: 3"):
         find_batch_model(config, "4")
+
+
+def test_the_hash_is_of_the_files_as_they_are(config, tmp_path):
+    version = tmp_path / "tiny/serving/tiny/3"
+    (version / EXTRA_FOLDER).mkdir(parents=True)
+    model = saved_model_pb2.SavedModel()
+    model.meta_graphs.add().signature_def["serving_default"].outputs["value"].name = "value:0"
+    (version / "saved_model.pb").write_bytes(model.SerializeToString())
+    (version / "weights").write_text("as pushed")
+    (version / EXTRA_FOLDER / MANIFEST_FILE).write_text(to_text(measure(str(version))))
+    pushed = find_batch_model(config, "3").sha256
+    assert find_batch_model(config, "3").sha256 == pushed
+    (version / "weights").write_text("changed since")
+    assert find_batch_model(config, "3").sha256 != pushed
 
 
 def test_an_unknown_format():

@@ -151,6 +151,14 @@ def test_show_prints_the_graph_and_nothing_else(config):
     assert "\n\nTrainer\n  ← examples of Transform\n" in done.stdout
 
 
+@pytest.mark.slow  # imports TFX in a process of its own
+def test_status_prints_the_table_and_no_warning_of_a_library(config):
+    done = start("status", "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert "nothing was pushed yet" in done.stdout
+
+
 @pytest.fixture
 def pushed(config, tmp_path) -> Path:
     keras.utils.set_random_seed(0)

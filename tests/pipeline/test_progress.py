@@ -90,6 +90,25 @@ def test_the_summary_says_what_the_tuner_chose_and_counts_it_as_training():
     ]
 
 
+def test_the_summary_says_what_has_become_of_a_version_that_an_earlier_run_pushed():
+    file = io.StringIO()
+    mark = {"when": "2026-11-25T13:10:32+00:00", "who": "me@here", "why": "wrong on [children]"}
+    pushed = {"version": "17", "path": "/17", "label": "rolled back", "rollback": mark}
+    summary = {
+        "seconds": 1.0,
+        "components": {"Trainer": {"seconds": 0.0}},
+        "metrics": {},
+        **dict.fromkeys(("rows", "text", "vocabulary", "pretrain_examples", "tuning", "error")),
+        "blessing": {"blessed": True, "reasons": []},
+        "pushed": pushed,
+    }
+    show_summary(Console(file=file, width=100), summary)
+    assert file.getvalue().splitlines()[-2:] == [
+        "blessed and pushed as version 17, which was rolled back since",
+        "  2026-11-25T13:10:32+00:00, me@here: wrong on [children]",
+    ]
+
+
 def test_the_summary_says_what_was_pretrained_on():
     file = io.StringIO()
     rows = {"documents": 1200, "tokens": 50_000, "rows": 400, "packing_efficiency": 0.977}

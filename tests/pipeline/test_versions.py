@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from components.pusher.store import Store
 from pipeline.__main__ import app
 from pipeline.configs import PipelineConfig, local_paths
-from pipeline.versions import VersionError, find, promote, rollback, status
+from pipeline.versions import VersionError, promote, rollback, standing, status
 from pipeline.versions_table import versions_table
 
 CONFIG = {
@@ -172,12 +172,22 @@ def test_nothing_pushed_yet(config, change, tmp_path):
 
 
 def test_a_version_is_found_wherever_it_lies(config, push, three):
+    pushed = [{"version": str(v), "path": str(push.base / str(v))} for v in three]
+    kept = [one | {"path": str(push.base / "kept" / one["version"])} for one in pushed]
     promote(config, three[0])
-    assert find(config, three[0]) == (push.base / str(three[0]), "stable")
-    assert find(config, three[2]) == (push.base / "kept" / str(three[2]), None)
-    rollback(config, three[1], why="wrong")
-    assert find(config, three[0]) == (push.base / "kept" / str(three[0]), "rolled back")
-    assert find(config, 5) is None
+    assert standing(config, pushed[0]) == pushed[0] | {"label": "stable"}
+    assert standing(config, pushed[2]) == kept[2] | {"label": "kept"}
+    made = rollback(config, three[1], why="wrong")
+    assert standing(config, pushed[0] | {"label": "stable"}) == kept[0] | {
+        "label": "rolled back",
+        "rollback": {
+            "when": made.when.isoformat(timespec="seconds"),
+            "who": made.who,
+            "why": "wrong",
+        },
+    }
+    gone = {"version": "5", "path": "/5"}
+    assert standing(config, gone) == gone | {"label": "deleted"}
 
 
 STEPS = st.lists(

@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from serving import official_image
 from serving.batching import BatchingParameters
 from serving.config_files import read_batching_parameters, read_monitoring_config, read_ssl_config
 from serving.flags import parse_flags
@@ -162,15 +163,18 @@ def test_kubectl_renders_another_model(folder, tmp_path):
 
 
 def test_one_image_pinned_and_the_same_everywhere():
-    image = COMPOSED["image"]
-    assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", image)
-    assert {container["image"] for container in CONTAINERS.values()} == {image}
+    """And ServingValidator's; no document names another, nor one that moves."""
+    image = f"tensorflow/serving:{official_image.TAG}"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", official_image.TAG)
+    assert {COMPOSED["image"], *(container["image"] for container in CONTAINERS.values())} == {
+        image
+    }
     gpu = read("compose.gpu.yaml")["services"]["model-server"]["image"]
     [change] = read("kubernetes_gpu/kustomization.yaml")["images"]
     assert f"{change['name']}:{change['newTag']}" == gpu == f"{image}-gpu"
-    for name in ("README.md", "docs/serving.md", "docs/deploy.md"):
-        text = (ROOT / name).read_text()
-        assert set(re.findall(r"tensorflow/serving:\d[\w.-]*\w", text)) <= {image, gpu}, name
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = path.read_text()
+        assert set(re.findall(r"tensorflow/serving:\w[\w.-]*\w", text)) <= {image, gpu}, path
 
 
 def test_all_start_the_same_server():

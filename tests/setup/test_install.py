@@ -76,9 +76,9 @@ class Machine:
         minor = int(version.split(".")[1])
         return self.python(minor, folder=self.home / f".pyenv/versions/{version}/bin")
 
-    def check(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def start(self, option: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [SCRIPT, "--check"],
+            [SCRIPT, option],
             env={"PATH": str(self.bin), "HOME": str(self.home), **environment},
             capture_output=True,
             text=True,
@@ -86,12 +86,12 @@ class Machine:
         )
 
     def chosen(self, **environment: str) -> str:
-        result = self.check(**environment)
+        result = self.start("--check", **environment)
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
-    def refusal(self, **environment: str) -> str:
-        result = self.check(**environment)
+    def refusal(self, option: str = "--check", **environment: str) -> str:
+        result = self.start(option, **environment)
         assert result.returncode == 2
         assert result.stdout == ""
         return result.stderr
@@ -232,3 +232,9 @@ def test_an_unknown_argument_is_refused(machine):
     result = subprocess.run([SCRIPT, "--chek"], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "unknown argument: --chek" in result.stderr
+
+
+def test_the_older_stack_has_no_runtime_set(machine):
+    machine.python(10)
+    message = machine.refusal("--runtime", STACK="tfx116")
+    assert "there is no runtime set of stack tfx116" in message

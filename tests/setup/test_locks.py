@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-LOCKS = ["tfx116", "tfx121", "uv"]
+LOCKS = ["tfx116", "tfx121", "tfx121_runtime", "uv"]
 
 
 def requirements(lock: str) -> list[str]:
@@ -60,3 +60,13 @@ def test_both_stacks_lock_the_same_direct_requirements():
     only_older, only_current = {"dill"}, set()
     assert inputs("tfx116") - inputs("tfx121") == only_older
     assert inputs("tfx121") - inputs("tfx116") == only_current
+
+
+def test_the_image_has_what_was_tested_without_the_tools():
+    """To the hash. Markers apart: the tools make uv note implementations of Python that are none of ours."""
+    runtime, tested = (
+        {re.sub(" ;.*?(?= --hash)", "", line) for line in requirements(lock)}
+        for lock in ("tfx121_runtime", "tfx121")
+    )
+    assert runtime < tested
+    assert inputs("development") & {line.split("==")[0] for line in runtime} == set()

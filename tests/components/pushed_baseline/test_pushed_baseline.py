@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tfx.types import standard_artifacts
 
+from components.manifest import EXTRA_FOLDER, MANIFEST_FILE, measure, to_text
 from components.pushed_baseline.executor import VERSION_PROPERTY, Executor
 from components.pusher.history import Change
 from components.pusher.store import Store
@@ -61,6 +62,28 @@ def test_the_candidate_is_not_compared_with_itself(find, tmp_path):
     write_model(tmp_path / "serving" / "2", "new")
     (tmp_path / "serving" / "2" / "assets.extra").mkdir()  # what the Pusher adds
     (tmp_path / "serving" / "2" / "assets.extra" / "card.md").write_text("card")
+    assert find("new") == ("1", "old")
+
+
+@pytest.mark.parametrize("manifest", ["none", "whole", "broken"])
+def test_what_was_pushed_with_a_manifest_is_known_by_it(find, tmp_path, manifest):
+    for version, content in (("1", "old"), ("2", "new")):
+        write_model(tmp_path / "serving" / version, content)
+    folder = tmp_path / "serving" / "2"
+    text = {"whole": to_text(measure(str(folder))), "broken": "?"}.get(manifest)
+    if text:
+        (folder / EXTRA_FOLDER).mkdir()
+        (folder / EXTRA_FOLDER / MANIFEST_FILE).write_text(text)
+    assert find("new") == ("1", "old")
+
+
+def test_a_damaged_version_is_still_the_candidates(find, tmp_path):
+    for version, content in (("1", "old"), ("2", "new")):
+        write_model(tmp_path / "serving" / version, content)
+    folder = tmp_path / "serving" / "2"
+    (folder / EXTRA_FOLDER).mkdir()
+    (folder / EXTRA_FOLDER / MANIFEST_FILE).write_text(to_text(measure(str(folder))))
+    (folder / "variables" / "data").write_text("damaged")
     assert find("new") == ("1", "old")
 
 

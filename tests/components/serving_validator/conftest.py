@@ -11,6 +11,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.serving_validator.executor import Executor
+from serving import official_image
 
 # A docker daemon answers nowhere, so that the development server serves.
 NO_DOCKER = infra_validator_pb2.LocalDockerConfig(client_base_url="tcp://127.0.0.1:1")
@@ -50,7 +51,7 @@ def validate():
         examples.split_names = artifact_utils.encode_split_names(["eval"])
         blessing = _artifact(standard_artifacts.InfraBlessing, folder / "blessing")
         serving_spec = infra_validator_pb2.ServingSpec(
-            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=["latest"]),
+            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[official_image.TAG]),
             local_docker=NO_DOCKER,
         )
         validation_spec = infra_validator_pb2.ValidationSpec(

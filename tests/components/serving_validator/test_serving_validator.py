@@ -1,6 +1,7 @@
 """The component on a real, tiny classifier, served by the development server."""
 
 import functools
+import json
 
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ from components.serving_validator.questions import HOSTILE_TEXTS
 from models.classifier import ClassifierConfig, TextClassifier
 from models.config import BackboneConfig
 from models.export import export_classifier
+from serving import official_image
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "brain", "lung", "the", "of", "##s"]
 TEXTS = [f"the {organ}s of the {other}" for organ in VOCABULARY[4:7] for other in VOCABULARY[4:7]]
@@ -149,7 +151,8 @@ def test_the_component_gives_the_stock_blessing_and_carries_its_codes_fingerprin
     assert validator.exec_properties["num_examples"] == 3
     assert validator.exec_properties["tolerance"] == 1e-5
     assert validator.exec_properties["code_fingerprint"]
-    assert "tensorflow_serving" in validator.exec_properties["serving_spec"]
+    spec = json.loads(validator.exec_properties["serving_spec"])
+    assert spec["tensorflow_serving"] == {"tags": [official_image.TAG]}
 
 
 @pytest.mark.parametrize(

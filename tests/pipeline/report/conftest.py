@@ -60,7 +60,7 @@ def make_summary(**changes: object) -> dict:
         "tuning": None,
         "metrics": {"eval": {"loss": 0.5, "accuracy": 0.7}},
         "blessing": {"blessed": True, "reasons": []},
-        "pushed": {"version": "17", "path": "/serving/notes/17"},
+        "pushed": {"version": "17", "path": "/serving/notes/17", "label": "stable"},
         "hashes": {"config": "c0ffee", "data": "d", "vocabulary": "v", "weights": None},
         "inputs": {
             "data": "/data",

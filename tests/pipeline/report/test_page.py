@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lxml import html
+from pushing import Push
 from small_verdict import HOSTILE, bare, make_verdict
 from typer.testing import CliRunner
 
@@ -17,8 +18,11 @@ from components.evaluator.verdict import Estimate
 from components.language_model_evaluator.config import LanguageModelGateConfig
 from components.near_duplicates.config import NearDuplicateConfig
 from pipeline.__main__ import app
+from pipeline.config_loader import load_config
+from pipeline.configs import PipelineConfig, local_paths
 from pipeline.report.page import render, write_report
 from pipeline.report.run_record import RunError, RunRecord
+from pipeline.versions import rollback, status
 
 
 def page(folder):
@@ -91,6 +95,25 @@ def test_a_preempted_run_goes_on_with_the_same_command(write_run):
     text = banner(page(write_run(status="preempted", error=error, blessing=None, pushed=None)))
     assert "Not yet." in text
     assert "it goes on from there" in text
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("stable", "Yes. Every rule that blocks is met; the model is blessed and pushed."),
+        ("canary", "pushed, a canary until it is promoted."),
+        ("kept", "pushed, but it is not the stable version any more."),
+        (
+            "deleted",
+            "Not any more. Every rule that blocks was met, but the pushed version was deleted",
+        ),
+    ],
+)
+def test_what_was_pushed_is_told_as_it_is_now(write_run, label, said):
+    pushed = {"version": "17", "path": "/serving/notes/17", "label": label}
+    text = banner(page(write_run(pushed=pushed)))
+    assert said in text
+    assert ("/serving/notes/17" in text) == (label != "deleted")
 
 
 def test_texts_of_the_data_cannot_become_markup(good_page):
@@ -217,7 +240,7 @@ def test_what_cannot_be_read_is_told_and_costs_nothing_else(world, write_run):
 
 
 def test_it_is_written_whole_beside_the_summary(good, good_page):
-    path = write_report(good)
+    path = write_report(RunRecord.read(good))
     assert path == good / "report.html"
     assert path.read_text() == good_page  # nothing of chance or time is in it
     assert not list(good.glob("*.part"))
@@ -225,7 +248,7 @@ def test_it_is_written_whole_beside_the_summary(good, good_page):
 
 def test_a_run_that_was_killed_has_no_report(tmp_path):
     with pytest.raises(RunError, match="has not ended, or was killed"):
-        write_report(tmp_path)
+        RunRecord.read(tmp_path)
 
 
 CONFIG = """
@@ -260,9 +283,34 @@ def test_the_command_writes_the_newest_runs_report_again(write_run, tmp_path):
         app, ["report", "--config", str(config), "--run", "20260101T000000.000Z"]
     )
     assert "20260101T000000.000Z" in old.stdout
+    assert "Not any more." in Path(old.stdout.strip()).read_text()  # nothing is in the store
     missing = CliRunner().invoke(app, ["report", "--config", str(config), "--run", "no"])
     assert missing.exit_code == 2
     assert "no finished run 'no'; the latest are 20260101T000000.000Z, " in missing.stderr
+
+
+def test_the_command_says_that_a_version_was_rolled_back_since(write_run, tmp_path):
+    path = tmp_path / "notes.yaml"
+    path.write_text(CONFIG.format(root=tmp_path) + "push: {wait_seconds: 0}\n")
+    config = load_config(PipelineConfig, path, [])
+    push = Push(tmp_path / "made", local_paths(config)["serving"])
+    version = [push.push(weights) for weights in "ab"][-1]
+    pushed = {"version": str(version), "path": str(push.base / str(version)), "label": "stable"}
+    folder = write_run(pushed=pushed)
+    shutil.copytree(folder, tmp_path / "notes" / folder.name)
+
+    def told() -> str:
+        done = CliRunner().invoke(app, ["report", "--config", str(path)])
+        assert done.exit_code == 0, done.stderr
+        return banner(html.fromstring(Path(done.stdout.strip()).read_text()))
+
+    assert "May I ship this model? Yes." in told()
+    made = rollback(config, why="wrong on children & adults")
+    text = told()
+    assert "May I ship this model? No." in text
+    when = made.when.strftime("%d %B %Y, %H:%M").lstrip("0")
+    assert f"rolled back on {when} UTC by {made.who}. wrong on children & adults" in text
+    assert status(config).versions[0].path in text  # where it lies now
 
 
 def test_a_pretraining_run_has_its_own_question_and_rules(write_run):
