@@ -28,8 +28,8 @@ def quiet(log_file: Path, verbose: bool = False) -> Iterator[Console]:
         A console on the terminal's own standard error.
     """
     if verbose:
-        logging.basicConfig(level=logging.INFO, force=True)
-        yield Console(stderr=True)
+        with _logging(logging.BASIC_FORMAT):
+            yield Console(stderr=True)
         return
     log_file.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
@@ -37,18 +37,38 @@ def quiet(log_file: Path, verbose: bool = False) -> Iterator[Console]:
     try:
         with open(log_file, "ab") as file:
             os.dup2(file.fileno(), 2)
-        warnings.simplefilter("ignore")
-        logging.basicConfig(
-            level=logging.INFO, force=True, format="%(asctime)s %(name)s %(message)s"
-        )
         logging.getLogger("absl").addFilter(_not_noise)
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
-        with os.fdopen(terminal, "w", closefd=False) as stream:
+        with (
+            warnings.catch_warnings(),
+            _logging("%(asctime)s %(name)s %(message)s"),
+            os.fdopen(terminal, "w", closefd=False) as stream,
+        ):
+            warnings.simplefilter("ignore")
             yield Console(file=stream)
     finally:
         sys.stderr.flush()
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+@contextlib.contextmanager
+def _logging(form: str) -> Iterator[None]:
+    """Logs at INFO to standard error, in the place of what the root logger has; it gets that back."""
+    root, handler = logging.getLogger(), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(form))
+    before, level = root.handlers[:], root.level
+    for other in before:
+        root.removeHandler(other)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for other in before:
+            root.addHandler(other)
+        root.setLevel(level)
 
 
 def _not_noise(record: logging.LogRecord) -> bool:

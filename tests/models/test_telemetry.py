@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -136,6 +137,7 @@ def test_after_a_kill_the_curve_is_whole_and_shows_once(tmp_path, folder):
     train(killed, last=6)
     killed.on_step(update(7, loss=9.0))
     killed.close()  # only to have its thread write; a kill might leave as much
+    time.sleep(1)  # TensorBoard reads the files of one second in the order of their names
     resumed = TensorBoard(tmp_path / folder, points(), STEPS_PER_EPOCH)
     resumed.on_restore(History([epoch(1)], [update(number) for number in range(1, 6)]))
     train(resumed, first=6)

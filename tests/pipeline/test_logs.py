@@ -1,8 +1,13 @@
 """Libraries write to the log file, we to the terminal: shown in processes of their own."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from pipeline.logs import quiet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,3 +80,16 @@ with quiet(Path(sys.argv[1])):
     done = run(program, tmp_path / "log.txt")
     assert done.returncode == 1
     assert "ValueError: what went wrong" in done.stderr
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_who_logs_afterwards_finds_the_handlers_of_before(tmp_path, verbose):
+    root, mine = logging.getLogger(), logging.NullHandler()
+    root.addHandler(mine)
+    before, level = root.handlers[:], root.level
+    try:
+        with quiet(tmp_path / "log.txt", verbose):
+            assert mine not in root.handlers
+        assert (root.handlers, root.level) == (before, level)
+    finally:
+        root.removeHandler(mine)

@@ -257,7 +257,7 @@ def test_the_configuration_file_is_read_again(serve, models_folder, tmp_path):
         time.sleep(0.3)
         assert target.get("/v1/models/pair").status_code == 200
         write('version_labels { key: "stable" value: 1 }')
-        for _ in range(100):
+        for _ in range(300):
             if target.get(url).status_code == 200:
                 break
             time.sleep(0.1)
